@@ -1,0 +1,1 @@
+"""Lands everything in Delta; summaries, models, suggestions, verification, reports."""

@@ -1,0 +1,261 @@
+"""Two tasks of one order, measured at different times: what became faster or slower, and what else differs.
+
+There are no pairs between tasks: the ratio is the Hodges-Lehmann one with its exact rank-sum interval. Whatever
+drifted between the two times is in it, which is why the environments' differences stand beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analyzer import measures
+from analyzer.material import TaskMaterial, load_material
+from analyzer.outcome import result_hash
+from analyzer.summaries import Place
+from snipbench.domain.plan import Phase
+from snipbench.domain.run import Run, TaskStatus
+from snipbench.domain.task import MOMENT
+from snipbench.errors import UsageError
+from snipbench.statistics import Interval, RatioResult, median_interval, unpaired_ratio
+from snipbench.store.port import DocumentStore
+
+_THRESHOLD = re.compile(r"^(?P<measure>\w+):(?P<percent>\d+(?:\.\d+)?)\s*%$")
+_ALIASES = {"cpu_seconds": "cpu_seconds_executor"}
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A regression: the measure's ratio after ÷ before is above ``1 + share`` by its interval's lower bound."""
+
+    measure: str
+    share: float
+
+    @classmethod
+    def parse(cls, text: str) -> Threshold:
+        """``wall_seconds:10%`` -> threshold.
+
+        Raises:
+            UsageError: another form, or no such measure.
+        """
+        found = _THRESHOLD.match(text.strip())
+        measure = _ALIASES.get(found["measure"], found["measure"]) if found else ""
+        if found is None or measure not in measures.SUMMARISED:
+            valid = ", ".join((*measures.SUMMARISED, *_ALIASES))
+            raise UsageError(
+                f"--fail-if takes MEASURE:PERCENT%, such as wall_seconds:10%, not {text!r}; measures: {valid}"
+            )
+        return cls(measure, float(found["percent"]) / 100)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One measure of one snippet at one parameter point, before and after."""
+
+    place: Place
+    measure: str
+    before: Interval
+    after: Interval
+    ratio: RatioResult
+    """After ÷ before; ``pairs`` is the number of runs of the smaller side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A fact of the environment that differs; ``None`` where one side does not have it."""
+
+    area: str
+    name: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class TaskComparison:
+    """Task ``after`` against task ``before``."""
+
+    before: str
+    after: str
+    orders: tuple[str, str]
+    changes: tuple[Change, ...]
+    only_before: tuple[Place, ...]
+    only_after: tuple[Place, ...]
+    other_code: frozenset[Place]
+    """Where what ran is not the same in both tasks: code, input, tables, source."""
+    other_result: frozenset[Place]
+    environment: tuple[Difference, ...]
+    same_plan: bool
+
+    def regressions(self, threshold: Threshold) -> list[str]:
+        """A line for each snippet that became worse by more than the threshold.
+
+        The interval decides, with however few runs it could be had; without one nothing is a regression.
+        """
+        return [
+            f"{_name(change.place)}: {change.measure} {_ratio_text(change.ratio)}, allowed {threshold.share:.0%} more"
+            for change in self.changes
+            if change.measure == threshold.measure
+            and change.ratio.low is not None
+            and change.ratio.low > 1 + threshold.share
+        ]
+
+    def to_document(self) -> dict[str, Any]:
+        """What ``compare --json`` prints."""
+        places = dict.fromkeys(change.place for change in self.changes)
+        return {
+            "before": self.before,
+            "after": self.after,
+            "same_plan": self.same_plan,
+            "snippets": [
+                _place(place)
+                | {
+                    "code_changed": place in self.other_code,
+                    "result_changed": place in self.other_result,
+                    "measures": {change.measure: _change(change) for change in self.changes if change.place == place},
+                }
+                for place in places
+            ],
+            "only_before": [_place(place) for place in self.only_before],
+            "only_after": [_place(place) for place in self.only_after],
+            "environment": [
+                {"area": found.area, "name": found.name, "before": found.before, "after": found.after}
+                for found in self.environment
+            ],
+        }
+
+    def lines(self) -> list[str]:
+        """The comparison in words."""
+        said = [f"{self.after} against {self.before} (after ÷ before; below 1 is faster)"]
+        if self.orders[0] != self.orders[1]:
+            said.append(f"these are tasks of different orders: {self.orders[1]} and {self.orders[0]}")
+        for change in self.changes:
+            if change.measure == "wall_seconds":
+                marks = [
+                    text
+                    for text, places in (("other code", self.other_code), ("other result", self.other_result))
+                    if change.place in places
+                ]
+                tail = f" [{', '.join(marks)}]" if marks else ""
+                said.append(f"  {_name(change.place)}: {change.ratio.verdict.value}, {_ratio_text(change.ratio)}{tail}")
+        said += [f"  only before: {_name(place)}" for place in self.only_before]
+        said += [f"  only after: {_name(place)}" for place in self.only_after]
+        if self.environment:
+            said.append("the environments differ:")
+            said += [f"  {found.area}.{found.name}: {found.before} -> {found.after}" for found in self.environment]
+        else:
+            said.append("the environments have the same fingerprint")
+        said.append("measured at different times, not in pairs: drift between the two is part of each ratio")
+        return said
+
+
+def compare_tasks(store: DocumentStore, before: str, after: str) -> TaskComparison:
+    """Compare two tasks, snippet by snippet at each parameter point.
+
+    Raises:
+        UsageError: a task is not there.
+    """
+    earlier, later = load_material(store, before), load_material(store, after)
+    left, right = _measured(earlier), _measured(later)
+    common = [place for place in right if place in left]
+    return TaskComparison(
+        before=before,
+        after=after,
+        orders=(earlier.task.order_name, later.task.order_name),
+        changes=tuple(
+            _changed(place, name, left[place], right[place]) for place in common for name in measures.SUMMARISED
+        ),
+        only_before=tuple(place for place in left if place not in right),
+        only_after=tuple(place for place in right if place not in left),
+        other_code=frozenset(place for place in common if _other_code(left[place], right[place])),
+        other_result=_other_results(earlier, later, common),
+        environment=_differences(earlier, later),
+        same_plan=earlier.task.plan_hash == later.task.plan_hash,
+    )
+
+
+def regressions(store: DocumentStore, task_id: str, threshold: Threshold) -> list[str]:
+    """Regressions of a task against the previous one of the same order name that has results; none without one."""
+    document = store.get("tasks", task_id)
+    if document is None:
+        raise UsageError(f"there is no task {task_id!r}")
+    wanted = {
+        "order_name": document["order_name"],
+        "status": (TaskStatus.COMPLETED.value, TaskStatus.PARTLY_FAILED.value),
+    }
+    for found in store.find("tasks", wanted, order_by=("-requested_at", "-_id")):
+        if (found["requested_at"], found["_id"]) < (document["requested_at"], task_id):
+            return compare_tasks(store, found["_id"], task_id).regressions(threshold)
+    return []
+
+
+def _measured(material: TaskMaterial) -> dict[Place, list[Run]]:
+    groups: dict[Place, list[Run]] = {}
+    for run in material.runs:
+        if run.phase is Phase.MEASURED and measures.is_usable(run):
+            groups.setdefault(Place(run.experiment, run.snippet, run.parameters), []).append(run)
+    return groups
+
+
+def _changed(place: Place, name: str, before: Sequence[Run], after: Sequence[Run]) -> Change:
+    measure = measures.SUMMARISED[name]
+    left = [value for run in before if (value := measure(run)) is not None and value > 0]
+    right = [value for run in after if (value := measure(run)) is not None and value > 0]
+    return Change(place, name, median_interval(left), median_interval(right), unpaired_ratio(right, left))
+
+
+def _other_code(before: Sequence[Run], after: Sequence[Run]) -> bool:
+    """A slot's id is the hash of what runs: equal repetitions have equal slots where that is the same."""
+    slots = {run.repetition: run.slot_id for run in before}
+    return any(slots.get(run.repetition, run.slot_id) != run.slot_id for run in after)
+
+
+def _other_results(earlier: TaskMaterial, later: TaskMaterial, places: Sequence[Place]) -> frozenset[Place]:
+    hashes = []
+    for material in (earlier, later):
+        found = {Place(r.experiment, r.snippet, r.parameters): r for r in material.results}
+        hashes.append({place: result_hash(found.get(place), []) for place in places})
+    return frozenset(place for place in places if hashes[0][place] != hashes[1][place])
+
+
+def _differences(earlier: TaskMaterial, later: TaskMaterial) -> tuple[Difference, ...]:
+    left, right = _facts(earlier), _facts(later)
+    return tuple(
+        Difference(*key, left.get(key), right.get(key))
+        for key in sorted(left.keys() | right.keys())
+        if left.get(key) != right.get(key)
+    )
+
+
+def _facts(material: TaskMaterial) -> Mapping[tuple[str, str], Any]:
+    facts = material.environment.facts if material.environment else {}
+    datasets = dict(material.plan.dataset_hashes) if material.plan else {}
+    return {(area, name): value for area, group in facts.items() if area != MOMENT for name, value in group.items()} | {
+        ("dataset_hash", name): value for name, value in datasets.items()
+    }
+
+
+def _place(place: Place) -> dict[str, Any]:
+    return {"experiment": place.experiment, "snippet": place.snippet, "parameters": dict(place.parameters)}
+
+
+def _change(change: Change) -> dict[str, Any]:
+    ratio = change.ratio
+    return {
+        side: {"median": interval.median, "low": interval.low, "high": interval.high, "runs": interval.n}
+        for side, interval in (("before", change.before), ("after", change.after))
+    } | {"ratio": {"median": ratio.median, "low": ratio.low, "high": ratio.high, "verdict": ratio.verdict.value}}
+
+
+def _name(place: Place) -> str:
+    values = " ".join(f"{name}={value}" for name, value in place.parameters)
+    return f"{place.experiment}/{place.snippet}" + (f" ({values})" if values else "")
+
+
+def _ratio_text(ratio: RatioResult) -> str:
+    if ratio.median is None:
+        return "no ratio"
+    if ratio.low is None or ratio.high is None:
+        return f"{ratio.median:.2f}× (too few runs for an interval)"
+    return f"{ratio.median:.2f}× (95 % {ratio.low:.2f}–{ratio.high:.2f})"

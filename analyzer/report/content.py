@@ -1,0 +1,203 @@
+"""What the report shows, gathered from the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from analyzer import words
+from analyzer.outcome import task_outcome
+from analyzer.report import charts
+from analyzer.report.timelines import timelines
+from snipbench import records
+from snipbench.clock import from_text
+from snipbench.domain.plan import Phase
+from snipbench.domain.run import Run, RunStatus
+from snipbench.domain.task import OrderRecord, Task
+from snipbench.statistics import outlier_labels
+from snipbench.store.port import DocumentStore
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One parameter point of an experiment, with its charts; a chart without data is ``None``."""
+
+    title: str
+    ratios: Markup | None
+    distributions: Markup | None
+    splits: Markup | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentPage:
+    """One experiment."""
+
+    name: str
+    database: str
+    snippets: list[dict[str, Any]]
+    sentences: list[str]
+    groups: list[Group]
+    cpu: Markup | None
+    memory: Markup | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A run that failed, or a result that is not what it should be."""
+
+    where: str
+    times: int
+    kind: str
+    message: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All of a page."""
+
+    task: Task
+    order: OrderRecord
+    outcome: dict[str, Any]
+    seconds: float | None
+    measured: int
+    experiments: list[ExperimentPage]
+    failures: list[Failed]
+    differences: list[Failed]
+    environment: dict[str, dict[str, Any]]
+    trainings: list[dict[str, Any]]
+    """Training reports of the task's analyses."""
+    events: list[dict[str, Any]]
+    code: list[tuple[str, str, str]]
+
+
+def gather(store: DocumentStore, task_id: str) -> Report:
+    """Everything the page needs."""
+    outcome = task_outcome(store, task_id)
+    task = records.task_from_document(_one(store, "tasks", task_id))
+    order = records.order_from_document(_one(store, "orders", task.order_id))
+    runs = [records.run_from_document(d) for d in store.find("runs", {"task_id": task_id}, order_by=("position",))]
+    measured = [run for run in runs if run.phase is Phase.MEASURED]
+    document = store.get("environments", task.environment_id) if task.environment_id else None
+    environment = {} if document is None else records.environment_from_document(document).facts
+    events = list(store.find("events", {"task_id": task_id}))
+    return Report(
+        task=task,
+        order=order,
+        outcome=outcome,
+        seconds=_seconds(task),
+        measured=len(measured),
+        experiments=[_experiment(store, task_id, found, measured) for found in outcome["experiments"]],
+        failures=_failures(runs),
+        differences=_differences(store, task_id),
+        environment=environment,
+        trainings=list(store.find("training_reports", {"task_id": task_id})),
+        events=[event for event in events if event["stage"] not in {14, 15, 16}],
+        code=[
+            (f"{experiment.name}/{snippet.name}", snippet.kind.value, snippet.code)
+            for experiment in order.order.experiments
+            for snippet in experiment.snippets
+        ],
+    )
+
+
+def _experiment(store: DocumentStore, task_id: str, found: dict[str, Any], measured: list[Run]) -> ExperimentPage:
+    mine = [run for run in measured if run.experiment == found["name"]]
+    points: dict[str, list[dict[str, Any]]] = {}
+    for snippet in found["snippets"]:
+        points.setdefault(words.parameters_text(snippet["parameters"]), []).append(snippet)
+    cpu, memory = timelines(store, task_id, found["name"], mine)
+    return ExperimentPage(
+        name=found["name"],
+        database=found["database"],
+        snippets=found["snippets"],
+        sentences=words.sentences(found),
+        groups=[_group(title, snippets, mine) for title, snippets in points.items()],
+        cpu=cpu,
+        memory=memory,
+    )
+
+
+def _group(title: str, snippets: list[dict[str, Any]], runs: list[Run]) -> Group:
+    ratios, distributions, splits = [], [], []
+    for snippet in snippets:
+        name = str(snippet["name"])
+        ratio = snippet["ratio_to_baseline"]
+        if ratio is not None and ratio["median"] is not None:
+            verdict = "floor" if snippet["role"] == "floor" else str(ratio["verdict"])
+            text = words.factor(ratio["median"])
+            ratios.append(charts.Ratio(name, ratio["median"], ratio["low"], ratio["high"], verdict, text))
+        seconds = tuple(_wall(runs, snippet))
+        if seconds:
+            wall = snippet["wall_seconds"]
+            labels = tuple(outlier_labels(seconds))
+            muted = snippet["role"] == "floor"
+            distributions.append(
+                charts.Distribution(name, seconds, labels, wall["median"], wall["low"], wall["high"], muted)
+            )
+        cpu = snippet["cpu_seconds"]
+        splits.append(charts.Split(name, cpu["executor"]["median"], cpu["database"]["median"]))
+    return Group(
+        title=title,
+        ratios=charts.ratios(ratios) if ratios else None,
+        distributions=charts.distributions(distributions) if distributions else None,
+        splits=charts.splits(splits) if any(s.executor is not None for s in splits) else None,
+    )
+
+
+def _wall(runs: list[Run], snippet: dict[str, Any]) -> list[float]:
+    return [
+        run.outcome.wall_seconds
+        for run in runs
+        if run.snippet == snippet["name"]
+        and dict(run.parameters) == snippet["parameters"]
+        and run.outcome.status is RunStatus.OK
+        and run.outcome.wall_seconds is not None
+    ]
+
+
+def _failures(runs: list[Run]) -> list[Failed]:
+    """Failed runs, the same failure of one snippet said once with its count."""
+    found: dict[tuple[str, str, str], list[Run]] = {}
+    for run in runs:
+        failure = run.outcome.failure
+        if run.outcome.status is not RunStatus.OK:
+            kind = failure.kind if failure else run.outcome.status.value
+            where = f"{run.experiment}/{run.snippet} {words.parameters_text(dict(run.parameters))}".strip()
+            found.setdefault((where, kind, failure.message if failure else ""), []).append(run)
+    failed = []
+    for (where, kind, message), same in found.items():
+        failure = same[0].outcome.failure
+        failed.append(Failed(where, len(same), kind, message, failure.traceback if failure else ""))
+    return failed
+
+
+def _differences(store: DocumentStore, task_id: str) -> list[Failed]:
+    """Variants that compute something else, and results that changed between passes."""
+    found = []
+    for document in store.find("results", {"task_id": task_id}):
+        result = records.result_from_document(document)
+        where = f"{result.experiment}/{result.snippet} {words.parameters_text(dict(result.parameters))}".strip()
+        if result.changed_hashes:
+            hashes = ", ".join(value[:12] for value in result.changed_hashes)
+            found.append(Failed(where, 1, "result changed", f"between passes: {hashes}", ""))
+        comparison = result.comparison
+        if comparison is not None and comparison.equality.value in {"different", "inconclusive"}:
+            rows = "\n".join(comparison.differing_rows)
+            found.append(Failed(where, 1, f"{comparison.equality.value} result", comparison.reason, rows))
+    return found
+
+
+def _seconds(task: Task) -> float | None:
+    if task.started_at is None or task.ended_at is None:
+        return None
+    return (from_text(task.ended_at) - from_text(task.started_at)).total_seconds()
+
+
+def _one(store: DocumentStore, collection: str, document_id: str) -> dict[str, Any]:
+    document = store.get(collection, document_id)
+    if document is None:
+        raise LookupError(f"{collection} has no {document_id}")
+    return document

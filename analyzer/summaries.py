@@ -1,0 +1,157 @@
+"""Runs -> figures: medians with exact intervals, paired ratios with verdicts, labelled outliers. Pure.
+
+The same function serves the table on the terminal right after the last run, the report and the lake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from analyzer.measures import COMPARED, SUMMARISED, Measure, is_usable, wall_seconds
+from snipbench.domain.order import Experiment, Order, Snippet
+from snipbench.domain.plan import Parameters, Phase, parameter_points
+from snipbench.domain.run import Run
+from snipbench.statistics import Interval, RatioResult, RatioVerdict, median_interval, outlier_labels, paired_ratio
+
+TOLERATED_LOSS = 0.1
+"""Share of runs (or pairs) that may be missing from a figure; beyond it the rest would say nothing about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A snippet at one parameter point of an experiment."""
+
+    experiment: str
+    snippet: str
+    parameters: Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class PairedComparison:
+    """A variant against its baseline in one measure."""
+
+    place: Place
+    baseline: str
+    measure: str
+    ratio: RatioResult
+    pairs_unusable: int
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Figures of a snippet at one parameter point; ``figures`` by the names of ``SUMMARISED``."""
+
+    place: Place
+    kind: str
+    role: str
+    baseline: str
+    runs: int
+    failed: int
+    outliers: int
+    sessions: int
+    figures: Mapping[str, Interval]
+    comparisons: tuple[PairedComparison, ...]
+    """Empty for a baseline."""
+
+
+def summarise(order: Order, runs: Sequence[Run]) -> tuple[Summary, ...]:
+    """Figures of every snippet of the order at every parameter point, in the order's order.
+
+    Args:
+        order: resolved.
+        runs: accepted runs of one task; warm-ups are left out.
+    """
+    by_place: dict[Place, list[Run]] = {}
+    for run in runs:
+        if run.phase is Phase.MEASURED:
+            by_place.setdefault(_place(run), []).append(run)
+    labelled = outlier_slots(runs)
+    return tuple(
+        _summary(experiment, snippet, parameters, by_place, labelled)
+        for experiment in order.experiments
+        for parameters in parameter_points(experiment)
+        for snippet in experiment.snippets
+    )
+
+
+def outlier_slots(runs: Iterable[Run]) -> frozenset[str]:
+    """Slots whose wall time is far from the median of their snippet's usable measured runs."""
+    groups: dict[Place, list[Run]] = {}
+    for run in runs:
+        if run.phase is Phase.MEASURED and is_usable(run):
+            groups.setdefault(_place(run), []).append(run)
+    return frozenset(
+        run.slot_id
+        for group in groups.values()
+        for run, outlier in zip(group, outlier_labels([wall_seconds(run) for run in group]), strict=True)
+        if outlier and run.slot_id is not None
+    )
+
+
+def _place(run: Run) -> Place:
+    return Place(run.experiment, run.snippet, run.parameters)
+
+
+def _summary(
+    experiment: Experiment,
+    snippet: Snippet,
+    parameters: Parameters,
+    by_place: Mapping[Place, list[Run]],
+    labelled: frozenset[str],
+) -> Summary:
+    place = Place(experiment.name, snippet.name, parameters)
+    runs = by_place.get(place, [])
+    usable = [run for run in runs if is_usable(run)]
+    baseline = by_place.get(replace(place, snippet=snippet.baseline), [])
+    return Summary(
+        place=place,
+        kind=snippet.kind.value,
+        role=snippet.role.value,
+        baseline=snippet.baseline,
+        runs=len(runs),
+        failed=len(runs) - len(usable),
+        outliers=sum(run.slot_id in labelled for run in runs),
+        sessions=len({run.outcome.session_id for run in runs}),
+        figures={name: _figure([measure(run) for run in usable]) for name, measure in SUMMARISED.items()},
+        comparisons=()
+        if snippet.baseline == snippet.name
+        else tuple(
+            _comparison(place, snippet.baseline, name, measure, runs, baseline) for name, measure in COMPARED.items()
+        ),
+    )
+
+
+def _figure(values: Sequence[float | None]) -> Interval:
+    present = [value for value in values if value is not None]
+    if len(present) < (1 - TOLERATED_LOSS) * len(values):
+        return Interval(None, None, None, len(present), None)
+    return median_interval(present)
+
+
+def _comparison(
+    place: Place, baseline: str, name: str, measure: Measure, runs: Sequence[Run], baseline_runs: Sequence[Run]
+) -> PairedComparison:
+    """Pairs are formed within one block and one session only."""
+    others = {run.block: run for run in baseline_runs}
+    pairs: list[tuple[float, float]] = []
+    sessions: set[str] = set()
+    for run in runs:
+        other = others.get(run.block)
+        values = None if other is None else _pair(run, other, measure)
+        if values is not None:
+            pairs.append(values)
+            sessions.add(run.outcome.session_id)
+    unusable = len({run.block for run in (*runs, *baseline_runs)}) - len(pairs)
+    ratio = paired_ratio(pairs)
+    if unusable > TOLERATED_LOSS * (len(pairs) + unusable):
+        ratio = replace(ratio, verdict=RatioVerdict.INCONCLUSIVE)
+    return PairedComparison(place, baseline, name, ratio, unusable, len(sessions))
+
+
+def _pair(run: Run, other: Run, measure: Measure) -> tuple[float, float] | None:
+    if not (is_usable(run) and is_usable(other) and run.outcome.session_id == other.outcome.session_id):
+        return None
+    value, base = measure(run), measure(other)
+    return (value, base) if value and base and value > 0 and base > 0 else None

@@ -1,0 +1,98 @@
+"""What the numbers say, in plain words and rounded so that a person can hold them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def duration(seconds: float | None) -> str:
+    """``231 ms``, ``4.13 s``, ``2 min 5 s``; ``–`` when missing."""
+    if seconds is None:
+        return "–"
+    if seconds < 0.9995:
+        milliseconds = seconds * 1e3
+        return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.2f} s"
+    return f"{int(seconds // 60)} min {seconds % 60:.0f} s"
+
+
+def size(count: float | None) -> str:
+    """Bytes as ``12.3 MB`` (powers of ten); ``–`` when missing."""
+    if count is None:
+        return "–"
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if abs(count) >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count:.0f} B"
+
+
+def measure(value: float | None, name: str) -> str:
+    """A value of a measure in the unit that its name ends with."""
+    return duration(value) if name.endswith("_seconds") else size(value)
+
+
+def ratio_cell(ratio: dict[str, Any] | None) -> str:
+    """``0.37 (0.34–0.40)``; the median alone when the interval is missing, ``–`` when all is."""
+    if ratio is None or ratio["median"] is None:
+        return "–"
+    if ratio["low"] is None or ratio["high"] is None:
+        return f"{ratio['median']:.2f}"
+    return f"{ratio['median']:.2f} ({ratio['low']:.2f}–{ratio['high']:.2f})"
+
+
+def factor(ratio: float) -> str:
+    """Ratio variant / baseline as a factor: ``2.7× faster``, ``1.12× slower``, ``the same``."""
+    times = 1 / ratio if ratio < 1 else ratio
+    digits = 2 if times < 1.5 else 1 if times < 20 else 0
+    if round(times, 2) == 1:
+        return "the same"
+    return f"{times:.{digits}f}× {'faster' if ratio < 1 else 'slower'}"
+
+
+def parameters_text(parameters: dict[str, Any]) -> str:
+    """``max_orderkey=30000``."""
+    return " ".join(f"{name}={value}" for name, value in parameters.items())
+
+
+def sentence(snippet: dict[str, Any], baseline: str) -> str | None:
+    """``pandas is 2.7× faster than row, 95 % 2.5–2.9``; ``None`` when there is nothing to compare."""
+    ratio = snippet["ratio_to_baseline"]
+    if ratio is None or ratio["median"] is None:
+        return None
+    who = f"{snippet['name']}{_where(snippet)}"
+    verdict = ratio["verdict"]
+    pairs = f"{ratio['pairs']} pairs"
+    if verdict in {"faster", "slower"}:
+        low, middle, high = _times(ratio, faster=verdict == "faster")
+        return f"{who} is {middle}× {verdict} than {baseline}, 95 % {low}–{high}, {pairs}"
+    if verdict == "no_difference":
+        return f"{who} and {baseline} show no difference: ratio {ratio_cell(ratio)}, {pairs}"
+    return f"{who} against {baseline} is inconclusive: ratio {ratio_cell(ratio)}, {pairs}"
+
+
+def sentences(experiment: dict[str, Any]) -> list[str]:
+    """One sentence for each variant of an experiment of an outcome, a wrong result said first."""
+    said = []
+    for snippet in experiment["snippets"]:
+        if snippet.get("role") == "floor":
+            continue
+        if snippet["equal_to_baseline"] is False:
+            said.append(f"{snippet['name']}{_where(snippet)} computes something else than {snippet['baseline']}")
+        text = sentence(snippet, str(snippet.get("baseline")))
+        if text is not None:
+            said.append(text)
+    return said
+
+
+def _where(snippet: dict[str, Any]) -> str:
+    return f" ({parameters_text(snippet['parameters'])})" if snippet["parameters"] else ""
+
+
+def _times(ratio: dict[str, Any], *, faster: bool) -> tuple[str, str, str]:
+    """Low, median, high as a factor above 1, with as many digits as tell them apart."""
+    values = (ratio["low"], ratio["median"], ratio["high"])
+    factors = sorted(1 / value if faster else value for value in values)
+    digits = 2 if factors[1] < 1.5 else 1 if factors[1] < 20 else 0
+    low, middle, high = (f"{factor:.{digits}f}" for factor in factors)
+    return low, middle, high

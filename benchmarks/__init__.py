@@ -1,0 +1,1 @@
+"""Our own speed, as ratios against peers in one run."""

@@ -1,0 +1,42 @@
+"""The benchmarks in order. Each module has ``run() -> Sequence[Row]`` and is loaded only when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from dataclasses import dataclass
+
+from benchmarks.result import NotMeasured, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A name to type, the title in the table, the module that measures."""
+
+    name: str
+    title: str
+    module: str
+
+    def run(self) -> tuple[tuple[Row, ...], bool]:
+        """The rows, and whether it ran without an error of its own."""
+        try:
+            return tuple(importlib.import_module(self.module).run()), True
+        except NotMeasured as reason:
+            return (Row(self.title, None, "", note=str(reason)),), True
+        except Exception as error:  # noqa: BLE001 - one broken benchmark must not keep the others from being measured
+            traceback.print_exc()
+            return (Row(self.title, None, "", note=f"{type(error).__name__}: {error}"),), False
+
+
+BENCHMARKS = (
+    Benchmark("help", "`snipbench --help` against `python -c pass`", "benchmarks.help_start"),
+    Benchmark("burst", "CPU seconds of a known burst against `getrusage`", "benchmarks.burst_accuracy"),
+    Benchmark("monitor", "What watching costs", "benchmarks.monitor_cost"),
+    Benchmark("landing", "Landing a million samples against a plain Parquet write", "benchmarks.landing"),
+    Benchmark("repeating", "The same order twice", "benchmarks.repeating"),
+    Benchmark("profile", "What `@snipbench.profile` adds to a call", "benchmarks.profile_overhead"),
+    Benchmark(
+        "warm", "A run on a warm session: beyond the snippet, and against a session per run", "benchmarks.warm_runs"
+    ),
+    Benchmark("udf-burst", "CPU seconds of a burst in a UDF worker against `getrusage`", "benchmarks.udf_burst"),
+)

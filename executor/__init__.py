@@ -1,0 +1,1 @@
+"""The long-running Spark session in a process of its own; runs and brackets snippets; result hashes."""

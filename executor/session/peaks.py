@@ -1,0 +1,115 @@
+"""Peak memory of one run: the JVM's pools and the Python processes, each reset before the run (design, rule 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CLEAR_PEAK = "5"
+"""Written to ``/proc/PID/clear_refs`` it sets the peak resident set (``VmHWM``) to the current one."""
+
+
+class JvmPools:
+    """The JVM's memory pools. ``peak_bytes`` sums the peaks of the pools, which need not fall on one instant."""
+
+    def __init__(self, jvm: Any) -> None:
+        self._pools = list(jvm.java.lang.management.ManagementFactory.getMemoryPoolMXBeans())
+
+    def reset(self) -> None:
+        """Set each pool's peak to what it uses now, garbage included."""
+        for pool in self._pools:
+            pool.resetPeakUsage()
+
+    def peak_bytes(self) -> int:
+        """Sum of the pools' peaks since the reset."""
+        return sum(int(pool.getPeakUsage().getUsed()) for pool in self._pools)
+
+
+class PythonMemory:
+    """Peak resident sets of the Python processes that take part in a run: Spark's workers, and for a ``function`` the
+    session's own process. An idle worker of an earlier run is history and does not count."""
+
+    def __init__(self, jvm_pid: int, own_pid: int) -> None:
+        self._jvm_pid = jvm_pid
+        self._own_pid = own_pid
+        self._before: dict[int, int | None] = {}
+        """Context switches by process at the reset; ``None`` where the peak could not be reset."""
+
+    def reset(self, *, own_process: bool) -> None:
+        """Reset all peaks. ``own_process``: whether this process takes part."""
+        pids = [*self._workers(), *([self._own_pid] if own_process else [])]
+        self._before = {}
+        for pid in pids:
+            was_reset, status = _reset_peak(pid), _Status.of(pid)
+            self._before[pid] = status.switches if was_reset and status else None
+
+    def peak_bytes(self) -> int | None:
+        """Sum of the peaks of those that took part; 0 if none did; ``None`` if one has ended or could not be reset."""
+        total = 0
+        for pid in {*self._before, *self._workers()}:
+            status, switches = _Status.of(pid), self._before.get(pid, -1)
+            if status is None:
+                return None
+            if status.switches == switches:
+                continue
+            if switches is None:
+                return None
+            total += status.peak_bytes
+        return total
+
+    def _workers(self) -> list[int]:
+        """Children of Spark's Python daemons (one for each environment that jobs ask for), which the JVM starts."""
+        daemons = [pid for pid in _children(self._jvm_pid) if _is_daemon(pid)]
+        return [worker for daemon in daemons for worker in _children(daemon)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    """From ``/proc/PID/status``: peak resident set, and context switches, which move whenever the process does."""
+
+    peak_bytes: int
+    switches: int
+
+    @classmethod
+    def of(cls, pid: int) -> _Status | None:
+        """``None`` if the process is gone."""
+        try:
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        except OSError:
+            return None
+        fields = dict(line.split(":", 1) for line in lines)
+        if "VmHWM" not in fields:  # a zombie
+            return None
+        switches = int(fields["voluntary_ctxt_switches"]) + int(fields["nonvoluntary_ctxt_switches"])
+        return cls(int(fields["VmHWM"].split()[0]) * 1024, switches)
+
+
+def _reset_peak(pid: int) -> bool:
+    """Whether it could be done: the process may be gone or not ours."""
+    try:
+        Path(f"/proc/{pid}/clear_refs").write_text(CLEAR_PEAK)
+    except OSError:
+        return False
+    return True
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return found
+    for thread in threads:
+        try:
+            found += map(int, (thread / "children").read_text().split())
+        except OSError:  # the thread ended meanwhile
+            continue
+    return found
+
+
+def _is_daemon(pid: int) -> bool:
+    try:
+        return b"pyspark.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()  # what the daemon is to serve
+    except OSError:
+        return False

@@ -1,0 +1,1 @@
+"""Two threads: reader -> bounded queue -> writer; sources of resource use."""

@@ -1,0 +1,35 @@
+"""What a monitor tells its leader, beside the samples. Nothing is lost or cut without one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """What happened. Events about one target name it."""
+
+    TARGET_GONE = "target_gone"
+    """The target ended; its stream ends here."""
+    SOURCE_FAILED = "source_failed"
+    """The source cannot read the target; its stream ends here."""
+    SOURCE_STALLED = "source_stalled"
+    """A reading takes long; it is still waited for."""
+    SOURCE_RESUMED = "source_resumed"
+    """A stalled reading ended; the samples have a gap."""
+    COUNTERS_RESTARTED = "counters_restarted"
+    """Cumulative counters went down: a new stream begins, and no difference spans the two."""
+    SAMPLES_DROPPED = "samples_dropped"
+    """The queue was full; the samples have a gap, which their sequence numbers show."""
+    STORE_STALLED = "store_stalled"
+    """An insert takes long; samples wait in the queue."""
+    STORE_FAILING = "store_failing"
+    """The store is away; the batch is tried again."""
+    STORE_RESUMED = "store_resumed"
+    """The store took the batch after all."""
+    SAMPLES_LOST = "samples_lost"
+    """The store refused a batch, or was not back in time at the stop."""
+
+
+EventSink = Callable[[EventKind, str | None, str, str], None]
+"""Takes kind, target (``None``: none in particular), message, instant (ISO 8601). Called from the monitor's threads."""

@@ -1,0 +1,62 @@
+"""The command line. Each command lives in a module of its own, loaded only when it is called."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from orchestrator.cli.lazy import LazyGroup
+from snipbench import __version__
+from snipbench.errors import SnipbenchError
+
+COMMANDS = {
+    "init": ("orchestrator.cli.orders:init", "Write a commented order that runs."),
+    "check": ("orchestrator.cli.orders:check", "Find every mistake in an order file."),
+    "plan": ("orchestrator.cli.orders:plan", "Show the full, ordered list of runs of an order."),
+    "schema": ("orchestrator.cli.orders:schema", "Print the JSON Schema of order files."),
+    "run": ("orchestrator.cli.run:run", "Run an order on this machine, from databases to report."),
+    "retry": ("orchestrator.cli.run:retry", "Go on with a task after its last recorded run."),
+    "list": ("orchestrator.cli.results:list_tasks", "List tasks."),
+    "status": ("orchestrator.cli.results:status", "Show how far a task is."),
+    "show": ("orchestrator.cli.results:show", "Show the results of a task."),
+    "compare": ("orchestrator.cli.results:compare", "Compare two tasks of the same order."),
+    "report": ("orchestrator.cli.results:report", "Write a task's HTML report again and print its path."),
+    "analyze": ("orchestrator.cli.models:analyze", "Learn performance classes from a task that was run."),
+    "predict": ("orchestrator.cli.models:predict", "Predict the performance class of snippets without running them."),
+    "export": ("orchestrator.cli.lake:export", "Write a table of the lake as CSV, Parquet, JSON or Markdown."),
+    "query": ("orchestrator.cli.lake:query", "Answer SQL over the lake's tables."),
+    "databases": ("orchestrator.cli.databases:databases", "List, build, verify, remove prototypes."),
+    "doctor": ("orchestrator.cli.machine:doctor", "Check this machine and say what to do about each lack."),
+    "clean": ("orchestrator.cli.machine:clean", "Reap what killed commands left behind."),
+    "version": ("orchestrator.cli.machine:version", "Print the versions that matter to a measurement."),
+}
+
+
+@click.group(cls=LazyGroup, commands_by_path=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="snipbench")
+def cli() -> None:
+    """Which snippet is really faster, what does it cost, will the next one be slow?"""
+
+
+def main() -> None:
+    """Entry point: parse, run, one error exit."""
+    try:
+        code = cli.main(prog_name="snipbench", standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _fail("interrupted", 130)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = _fail("interrupted", 130)
+    except BrokenPipeError:
+        code = 1
+    except SnipbenchError as error:
+        code = _fail(str(error), error.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"error: {message}", err=True)
+    return code

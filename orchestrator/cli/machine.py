@@ -1,0 +1,49 @@
+"""Commands about this machine: ``doctor``, ``clean``, ``version``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from orchestrator.cli import options
+
+
+@click.command()
+@options.home
+@options.as_json
+def doctor(home: Path, as_json: bool) -> int:
+    """Check Python, JDK, jars, versions, memory, disk and Docker; exit code 1 if an order could not run."""
+    from orchestrator.doctor import examine
+
+    findings = examine(home.resolve())
+    if as_json:
+        options.print_json([finding.to_document() for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(f"{finding.mark}  {finding.subject:<12} {finding.found}")
+            if finding.remedy:
+                click.echo(f"      -> {finding.remedy}")
+    return 1 if any(finding.blocks for finding in findings) else 0
+
+
+@click.command()
+@options.home
+def clean(home: Path) -> None:
+    """Reap clones, unfinished prototypes and servers that killed commands left behind."""
+    from orchestrator.databases.embedded import EmbeddedProvider
+    from snipbench.clock import SystemClock
+
+    removed = EmbeddedProvider(home.resolve(), SystemClock()).reap()
+    for leftover in removed:
+        click.echo(f"removed {leftover}")
+    click.echo(f"{len(removed)} leftovers removed")
+
+
+@click.command()
+def version() -> None:
+    """Print the versions that matter to a measurement."""
+    from orchestrator.environment import library_versions
+
+    for name, found in library_versions().items():
+        click.echo(f"{name} {found or 'not installed'}")

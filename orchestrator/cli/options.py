@@ -1,0 +1,35 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+home = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".snipbench"),
+    envvar="SNIPBENCH_HOME",
+    show_default=True,
+    help="Folder of store, lake, prototypes, reports.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+order_file = click.argument("order", type=click.Path(dir_okay=False, path_type=Path))
+
+
+def overrides(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--warmups``, ``--repetitions`` and ``--seed``, which override the file and enter the plan hash."""
+    command = click.option("--seed", type=click.IntRange(min=0), help="Instead of the file's.")(command)
+    command = click.option("--repetitions", type=click.IntRange(min=1), help="Instead of the file's.")(command)
+    return click.option("--warmups", type=click.IntRange(min=0), help="Instead of the file's.")(command)
+
+
+def print_json(document: Any) -> None:
+    """One document on standard output."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))

@@ -1,0 +1,109 @@
+"""``snipbench run`` and ``snipbench retry``: a task on this machine, from its order to its report."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from orchestrator.cli import options
+from snipbench.domain.run import TaskStatus
+
+EXIT_CODES = {TaskStatus.COMPLETED: 0, TaskStatus.INTERRUPTED: 130}
+
+
+@click.command()
+@options.order_file
+@options.home
+@options.overrides
+@options.as_json
+@click.option("--fail-if", "fail_if", metavar="METRIC:PERCENT", help="Exit 3 on a regression, e.g. wall_seconds:10%.")
+def run(
+    order: Path,
+    home: Path,
+    warmups: int | None,
+    repetitions: int | None,
+    seed: int | None,
+    as_json: bool,
+    fail_if: str | None,
+) -> int:
+    """Run ORDER on this machine, from databases to report."""
+    from orchestrator import embedded, wiring
+    from orchestrator.orders import read_order
+
+    threshold = _threshold(fail_if)
+    overrides = {"warmups": warmups, "repetitions": repetitions, "seed": seed}
+    read_order(order, **overrides)  # before anything is made
+    with _Terminated(), wiring.embedded(home, _progress(as_json)) as parts:
+        status, outcome = embedded.run(parts, order, overrides)
+        code = _finish(status, outcome, as_json)
+        return _regression(parts, outcome, threshold) or code
+
+
+@click.command()
+@click.argument("task", default="latest")
+@options.home
+@options.as_json
+def retry(task: str, home: Path, as_json: bool) -> int:
+    """Go on with TASK (an id, `latest` or `previous`) after its last recorded run."""
+    from orchestrator import embedded, wiring
+
+    with _Terminated(), wiring.embedded(home, _progress(as_json)) as parts:
+        status, outcome = embedded.retry(parts, task)
+        return _finish(status, outcome, as_json)
+
+
+class _Terminated:
+    """SIGTERM ends a command as Ctrl-C does: the task is marked interrupted, nothing is left running."""
+
+    def __enter__(self) -> None:
+        self._previous = signal.signal(signal.SIGTERM, self._raise)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._previous)
+
+    @staticmethod
+    def _raise(*_: object) -> None:
+        raise KeyboardInterrupt
+
+
+def _progress(as_json: bool) -> Any:
+    from orchestrator.leading.progress import PlainProgress
+    from orchestrator.leading.terminal import LiveProgress
+
+    if sys.stderr.isatty() and not as_json:
+        return LiveProgress()
+    return PlainProgress(sys.stderr)
+
+
+def _finish(status: TaskStatus, outcome: dict[str, Any], as_json: bool) -> int:
+    if as_json:
+        options.print_json(outcome)
+    else:
+        from analyzer.terminal import print_outcome
+
+        print_outcome(outcome)
+    return EXIT_CODES.get(status, 1)
+
+
+def _threshold(fail_if: str | None) -> Any:
+    if fail_if is None:
+        return None
+    from analyzer.compare import Threshold
+
+    return Threshold.parse(fail_if)
+
+
+def _regression(parts: Any, outcome: dict[str, Any], threshold: Any) -> int:
+    """3 if the previous task of that name was better by more than the threshold, else 0."""
+    if threshold is None:
+        return 0
+    from analyzer.compare import regressions
+
+    found = regressions(parts.store, outcome["task_id"], threshold)
+    for line in found:
+        click.echo(f"regression: {line}", err=True)
+    return 3 if found else 0

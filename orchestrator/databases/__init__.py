@@ -1,0 +1,1 @@
+"""Reference databases: prototypes, generated once per dataset, and their disposable clones."""

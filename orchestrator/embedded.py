@@ -1,0 +1,64 @@
+"""Running orders on this machine: what the command line and :func:`snipbench.run` call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from analyzer.outcome import task_outcome
+from orchestrator.leading.leader import Leader
+from orchestrator.leading.parts import Parts
+from orchestrator.leading.taskbook import TaskBook
+from orchestrator.orders import read_order
+from snipbench.clock import to_text
+from snipbench.domain.run import TaskStatus
+from snipbench.domain.task import OrderRecord
+from snipbench.errors import UsageError
+from snipbench.identity import new_id
+from snipbench.store.port import DocumentStore
+
+
+def run(parts: Parts, path: Path, overrides: Mapping[str, int | None]) -> tuple[TaskStatus, dict[str, Any]]:
+    """Run an order file as a new task; gives its end and its outcome (design, section 6, ``run --json``).
+
+    ``overrides`` may hold ``warmups``, ``repetitions`` and ``seed``, which take the place of the file's.
+    """
+    loaded = read_order(path, **overrides)
+    now = parts.clock.now()
+    record = OrderRecord(
+        order_id=new_id("order", now),
+        file=str(path.resolve()),
+        text=loaded.text,
+        order=loaded.order,
+        submitted_at=to_text(now),
+        overrides={name: value for name, value in overrides.items() if value is not None},
+    )
+    return _lead(parts, TaskBook.create(parts.store, parts.clock, record, mode=parts.mode))
+
+
+def retry(parts: Parts, name: str) -> tuple[TaskStatus, dict[str, Any]]:
+    """Go on with a task after its last recorded run."""
+    return _lead(parts, TaskBook.open(parts.store, parts.clock, find_task(parts.store, name)))
+
+
+def find_task(store: DocumentStore, name: str) -> str:
+    """Task id for an id, ``latest`` or ``previous``.
+
+    Raises:
+        UsageError: there is no such task.
+    """
+    place = {"latest": 0, "previous": 1}.get(name)
+    if place is not None:
+        newest = list(store.find("tasks", order_by=("-requested_at",), limit=place + 1))
+        if len(newest) <= place:
+            raise UsageError(f"there is no {name} task; `snipbench run ORDER.yaml` makes one")
+        return str(newest[place]["_id"])
+    if store.get("tasks", name) is None:
+        raise UsageError(f"there is no task {name!r}; `snipbench list` shows all")
+    return name
+
+
+def _lead(parts: Parts, book: TaskBook) -> tuple[TaskStatus, dict[str, Any]]:
+    status = Leader(parts, book).lead()
+    return status, task_outcome(parts.store, book.task.task_id)

@@ -1,0 +1,1 @@
+"""Leading a task: prepare, run, watch, record, whatever dies on the way."""

@@ -1,0 +1,49 @@
+"""What follows the runs: the order's analyses, landing in the lake, the report."""
+
+from __future__ import annotations
+
+from analyzer.landing import land
+from analyzer.report import write_report
+from orchestrator.leading.parts import Home, Parts
+from orchestrator.leading.taskbook import TaskBook
+from snipbench import records
+from snipbench.clock import Clock
+from snipbench.domain.analysis import Classify
+from snipbench.domain.event import Stage
+from snipbench.errors import StoreError
+from snipbench.store.port import Document, DocumentStore
+
+
+def analyse(parts: Parts, book: TaskBook) -> None:
+    """Make the order's analyses, land the task, write its report; stages 19 to 21 of each. Again gives the same."""
+    task_id = book.task.task_id
+
+    def stage(stage: Stage, detail: str, status: str = "ok") -> None:
+        book.log(stage, text=detail, status=status)
+        parts.progress.stage(stage, None, detail)
+
+    for analysis in book.order().order.analyses:
+        stage(Stage.ANALYSIS_REQUESTED, f"{analysis.kind} {analysis.name}")
+        if isinstance(analysis, Classify):
+            learned = run_analysis(parts.store, parts.home, task_id, analysis, parts.clock)
+            stage(Stage.ANALYSIS_DONE, learned["sentence"])
+            stage(Stage.ANALYSIS_FINISHED, learned["verdict"], "failed" if learned["verdict"] == "failed" else "ok")
+    stage(Stage.ANALYSIS_REQUESTED, "summaries, comparisons, report")
+    landed = land(parts.home.store, parts.home.lake, task_id, parts.jars)
+    stage(Stage.ANALYSIS_DONE, f"{landed.rows} rows in {landed.seconds:.1f} s")
+    report = write_report(parts.store, task_id, parts.home.reports)
+    book.update(report=str(report))
+    stage(Stage.ANALYSIS_FINISHED, str(report))
+
+
+def run_analysis(store: DocumentStore, home: Home, task_id: str, analysis: Classify, clock: Clock) -> Document:
+    """Make one analysis of a task and keep what it learned; returns the training report."""
+    # Loaded here: scikit-learn takes a second that orders without analyses need not pay.
+    from analyzer.models.classify import run_classify
+
+    task = store.get("tasks", task_id)
+    order = None if task is None else store.get("orders", task["order_id"])
+    if order is None:
+        raise StoreError(f"the order of task {task_id} is not in the store")
+    seed = records.order_from_document(order).order.seed
+    return run_classify(store, home.models, task_id, analysis, clock=clock, seed=seed)

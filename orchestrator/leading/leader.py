@@ -1,0 +1,117 @@
+"""The leader: one task from its order to its report, and on after whatever died (design, section 3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.leading.analysis import analyse
+from orchestrator.leading.conduct import Conductor
+from orchestrator.leading.parts import Parts
+from orchestrator.leading.segments import Segment, segments
+from orchestrator.leading.stretch import Stretch
+from orchestrator.leading.taskbook import TaskBook, final_slots
+from orchestrator.planning import make_plan
+from snipbench.clock import to_text
+from snipbench.domain.event import Stage
+from snipbench.domain.order import Order
+from snipbench.domain.plan import Phase, Plan
+from snipbench.domain.run import Failure, RunStatus, TaskStatus
+from snipbench.domain.task import OrderRecord
+from snipbench.errors import SnipbenchError
+from snipbench.records import AttemptReason
+
+
+class Leader:
+    """Leads one task to its end. A task that was interrupted goes on after its last recorded run."""
+
+    def __init__(self, parts: Parts, book: TaskBook) -> None:
+        self._parts = parts
+        self._book = book
+
+    def lead(self) -> TaskStatus:
+        """All stages; returns the task's end. Errors of the platform end the task as ``failed`` and are raised."""
+        record = self._book.order()
+        try:
+            self._announce(record)
+            plan = self._plan(record)
+            with self._parts.measuring(f"snipbench task {self._book.task.task_id}"):
+                self._measure(record, plan)
+            status = self._judge(plan)
+            self._book.finish(status)
+            analyse(self._parts, self._book)
+        except KeyboardInterrupt:
+            self._book.finish(TaskStatus.INTERRUPTED)
+            raise
+        except SnipbenchError as error:
+            self._book.finish(TaskStatus.FAILED, Failure(type(error).__name__, str(error)))
+            raise
+        finally:
+            self._parts.progress.end()
+        return status
+
+    def _announce(self, record: OrderRecord) -> None:
+        if self._book.task.started_at is None:
+            self._stage(Stage.ORDER_RECEIVED, detail=_counts(record.order))
+            self._stage(Stage.CONFIGURATION_DOWNLOADED, detail=record.file)
+            self._stage(Stage.SNIPPETS_STORED, detail=f"{sum(len(e.snippets) for e in record.order.experiments)}")
+            self._book.update(started_at=to_text(self._parts.clock.now()))
+        self._book.update(status=TaskStatus.RUNNING, ended_at=None, failure=None)
+        self._stage(Stage.TASK_STARTED, detail=self._book.task.task_id)
+        self._stage(Stage.CONFIGURATION_LOADED, detail=record.order.name)
+
+    def _plan(self, record: OrderRecord) -> Plan:
+        plan = self._book.plan()
+        if plan is None:
+            base = Path(record.file).parent
+            hashes = {d.name: self._parts.databases.dataset_hash(d, base) for d in record.order.databases}
+            plan = make_plan(record.order, hashes)
+            self._book.keep_plan(plan)
+        return plan
+
+    def _measure(self, record: OrderRecord, plan: Plan) -> None:
+        stretch = Stretch(self._parts, self._book, record)
+        conductor = Conductor(self._parts, self._book, record.order)
+        left = self._left(plan)
+        self._parts.progress.begin(self._book.task.task_id, sum(len(s.warmups) + len(s.measured) for s in left))
+        try:
+            while left:
+                segment = left[0]
+                self._withdraw(segment)
+                if stretch.enter(segment):
+                    conductor.conduct(segment, stretch.engine, stretch.database, stretch.application)
+                    stretch.check()
+                left = self._left(plan)
+                if not left or left[0].experiment != segment.experiment:
+                    self._stage(Stage.EXPERIMENT_FINISHED, segment.experiment)
+        finally:
+            stretch.close()
+
+    def _left(self, plan: Plan) -> tuple[Segment, ...]:
+        accepted = self._book.accepted()
+        return segments(plan, accepted, final_slots(accepted))
+
+    def _withdraw(self, segment: Segment) -> None:
+        accepted = self._book.accepted()
+        runs = [accepted[slot.slot_id] for slot in segment.withdrawn]
+        if runs:
+            self._book.withdraw(runs, AttemptReason.BLOCK_CUT)
+            self._book.log(
+                "block cut", experiment=segment.experiment, text=f"{len(runs)} runs are made again in a new session"
+            )
+
+    def _judge(self, plan: Plan) -> TaskStatus:
+        accepted = self._book.accepted()
+        measured = [slot for slot in plan.slots if slot.phase is Phase.MEASURED]
+        good = sum(accepted[slot.slot_id].outcome.status is RunStatus.OK for slot in measured)
+        if good == len(measured):
+            return TaskStatus.COMPLETED
+        return TaskStatus.PARTLY_FAILED if good else TaskStatus.FAILED
+
+    def _stage(self, stage: Stage, experiment: str | None = None, detail: str = "") -> None:
+        self._book.log(stage, experiment=experiment, text=detail)
+        self._parts.progress.stage(stage, experiment, detail)
+
+
+def _counts(order: Order) -> str:
+    counts = sorted({(str(e.warmups), str(e.repetitions)) for e in order.experiments})
+    return ", ".join(f"{warmups} warm-ups, {repetitions} repetitions" for warmups, repetitions in counts)

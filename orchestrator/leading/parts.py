@@ -1,0 +1,80 @@
+"""What a leader works with: the adapters of one mode, chosen once in ``orchestrator.wiring``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from executor.calls import SessionSpec
+from executor.engine import Engine
+from executor.machine_lock import MachineLock
+from orchestrator.databases.port import Connection, DatabaseProvider
+from orchestrator.leading.progress import Progress
+from snipbench.clock import Clock
+from snipbench.resources.port import CounterSource
+from snipbench.store.port import DocumentStore
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Folders under ``--home``."""
+
+    root: Path
+
+    @property
+    def store(self) -> Path:
+        """The SQLite file of the embedded store."""
+        return self.root / "store.sqlite"
+
+    @property
+    def lake(self) -> Path:
+        """The Delta tables."""
+        return self.root / "lake"
+
+    @property
+    def reports(self) -> Path:
+        """One HTML file per task."""
+        return self.root / "reports"
+
+    @property
+    def models(self) -> Path:
+        """Trained models and the tables that they were trained on."""
+        return self.root / "models"
+
+    @property
+    def work(self) -> Path:
+        """Scratch of Spark sessions."""
+        return self.root / "work"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of child processes."""
+        return self.root / "logs"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The adapters of one mode."""
+
+    mode: str
+    home: Home
+    store: DocumentStore
+    clock: Clock
+    databases: DatabaseProvider
+    jars: tuple[Path, ...]
+    progress: Progress
+    counter_source: CounterSource
+    new_engine: Callable[[SessionSpec], Engine]
+    cancel_backends: Callable[[Connection, str], int]
+    memory_cap_bytes: int | None
+    machine_lock: Path
+
+    def measuring(self, what: str) -> AbstractContextManager[None]:
+        """One measured session at a time per machine; waiting is shown. ``what`` tells others who holds it."""
+
+        def say(holder: str) -> None:
+            self.progress.note(f"waiting for the machine: {holder}")
+
+        return MachineLock(self.machine_lock, clock=self.clock).held(what, on_wait=say)

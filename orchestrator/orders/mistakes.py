@@ -1,0 +1,62 @@
+"""Mistakes as they are found: where each stands in the order, and the nearest name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from snipbench.errors import Mistake, OrderError
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A place in the order file, counting from 1."""
+
+    line: int
+    column: int
+
+
+class Findings:
+    """All mistakes of one order file. A mistake in a snippet's file sorts where the order names that file."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self._found: list[tuple[Place, Mistake]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def add(self, place: Place, path: str, message: str) -> None:
+        """A mistake in the order itself."""
+        self.add_elsewhere(place, Mistake(self.file, place.line, place.column, path or "order", message))
+
+    def add_elsewhere(self, place: Place, mistake: Mistake) -> None:
+        """A mistake that may stand in another file; ``place`` is where the order leads to it."""
+        if all(mistake != other for _, other in self._found):
+            self._found.append((place, mistake))
+
+    def error(self) -> OrderError:
+        """All of them, in file order."""
+        ordered = sorted(self._found, key=lambda found: (found[0], found[1].file, found[1].line, found[1].column))
+        return OrderError(tuple(mistake for _, mistake in ordered))
+
+
+def choices(valid: Iterable[str]) -> str:
+    """``a, b, c`` for a message."""
+    return ", ".join(str(name) for name in valid)
+
+
+def nearest(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name that is most like ``name``, if one is like it at all."""
+    by_lower = {candidate.lower(): candidate for candidate in valid}
+    matches = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
+    return by_lower[matches[0]] if matches else None
+
+
+def hint(name: str, valid: Iterable[str], *, what: str = "valid") -> str:
+    """End of a message about an unknown name: the nearest one and all valid ones."""
+    names = list(valid)
+    near = nearest(name, names)
+    guess = f"; did you mean {near!r}?" if near else ""
+    return f"{guess} ({what}: {choices(names) or 'none'})"

@@ -1,0 +1,60 @@
+"""A mode is a choice of adapters, made here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from executor.calls import SessionSpec
+from executor.engine import Engine
+from executor.machine_lock import DEFAULT_PATH
+from orchestrator import jars
+from orchestrator.databases.embedded import EmbeddedProvider
+from orchestrator.databases.statements import cancel_backends
+from orchestrator.leading.parts import Home, Parts
+from orchestrator.leading.progress import Progress
+from snipbench.clock import SystemClock
+from snipbench.resources.process_tree import ProcessTreeSource
+from snipbench.store.sqlite import SqliteStore
+
+MEMORY_SHARE = 0.6
+"""Share of the machine's memory that a session's process tree may use before it is killed."""
+
+
+@contextmanager
+def embedded(home: Path, progress: Progress) -> Iterator[Parts]:
+    """Everything on this machine, no server to install. Leftovers of killed commands are reaped first."""
+    place = Home(home.resolve())
+    place.root.mkdir(parents=True, exist_ok=True)
+    clock = SystemClock()
+    source = ProcessTreeSource()
+    store = SqliteStore(place.store)
+    databases = EmbeddedProvider(place.root, clock)
+    for leftover in databases.reap():
+        progress.note(f"reaped {leftover}")
+    try:
+        yield Parts(
+            mode="embedded",
+            home=place,
+            store=store,
+            clock=clock,
+            databases=databases,
+            jars=jars.ensure(progress.note),
+            progress=progress,
+            counter_source=source,
+            new_engine=lambda spec: _engine(spec, clock, source),
+            cancel_backends=cancel_backends,
+            machine_lock=Path(os.environ.get("SNIPBENCH_MACHINE_LOCK", DEFAULT_PATH)),
+            memory_cap_bytes=int(psutil.virtual_memory().total * MEMORY_SHARE),
+        )
+    finally:
+        source.close()
+        store.close()
+
+
+def _engine(spec: SessionSpec, clock: SystemClock, source: ProcessTreeSource) -> Engine:
+    return Engine(spec, clock, source)

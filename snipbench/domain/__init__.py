@@ -1,0 +1,1 @@
+"""The vocabulary of snipbench as immutable types. Imports nothing but the kernel."""

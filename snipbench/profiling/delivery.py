@@ -1,0 +1,236 @@
+"""Taking buffered calls to the sink: when full, when asked, in time, at exit; and what changes at a fork.
+
+Whoever delivers holds the one lock there is; the threads that record never wait for it unless their own buffer is full.
+A fork waits for it too. What is imported only when needed is imported under it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from time import perf_counter, time
+from typing import TYPE_CHECKING, Any
+
+from snipbench import redaction
+from snipbench.profiling.sinks import Batch, Sink, default_sink
+
+if TYPE_CHECKING:
+    from snipbench.profiling.recorder import Call, ThreadState
+
+REFUSED = "refused by the sink"
+
+
+class _Process:
+    """This process's part in profiling; one instance, :data:`process`."""
+
+    def __init__(self) -> None:
+        self.states: list[ThreadState] = []
+        self.closing = False
+        """Exit functions run: each call is delivered by itself."""
+        self.forking = False
+        """A thread wants to fork: full buffers wait, since whoever comes back for the lock soonest would keep it."""
+        self.armed = False
+        """Whether the flush at exit and in time is seen to."""
+        self.configured = False
+        """Whether the host called ``configure``."""
+        self.app_id: str | None = None
+        self.task_id: str | None = None
+        self.slot_id: str | None = None
+        self.lost: dict[str, int] = {}
+        """Calls that no sink has, by reason."""
+        self._sink: Sink | None = None
+        self._epochs: list[tuple[int, str]] = [(1, os.urandom(6).hex())]
+        self._lock = threading.RLock()
+        self._delivering = False
+        self._exit_armed = False
+        self._flusher: threading.Thread | None = None
+
+    # -- where calls go
+
+    def sink(self) -> Sink:
+        """The configured sink; else a directory sink where the environment names a folder; else a memory sink."""
+        if self._sink is None:
+            with self._lock:
+                self._sink = self._sink or default_sink()
+        return self._sink
+
+    def use_sink(self, sink: Sink | None) -> None:
+        """Deliver to ``sink`` from now on; null: to the default one."""
+        with self._lock:
+            self._sink = sink
+        if self.armed:
+            self._start_flusher()
+
+    def application(self) -> str:
+        """Id of this run of the program: configured, or from ``SNIPBENCH_APP_ID``, or made once and kept over forks."""
+        if self.app_id is None:
+            self.app_id = os.environ.get("SNIPBENCH_APP_ID") or f"app-{self._epochs[0][1]}"
+        return self.app_id
+
+    def carried(self) -> dict[str, Any] | None:
+        """What a function pickled by value takes along; null unless calls go to a folder."""
+        folder = getattr(self.sink(), "folder", None)
+        if folder is None:
+            return None
+        return {
+            "folder": str(folder),
+            "app_id": self.application(),
+            "task_id": self._task_id(),
+            "slot_id": self._slot_id(),
+        }
+
+    def adopt(self, carried: dict[str, Any]) -> None:
+        """Work for the process that pickled a function; a process that was configured itself stays as it is."""
+        if self.configured:
+            return
+        self.flush()
+        if str(getattr(self._sink, "folder", "")) != carried["folder"]:
+            from snipbench.profiling.directory import DirectorySink
+
+            self.use_sink(DirectorySink(carried["folder"]))
+        self.app_id, self.task_id, self.slot_id = carried["app_id"], carried["task_id"], carried["slot_id"]
+
+    def _task_id(self) -> str | None:
+        return self.task_id if self.task_id is not None else os.environ.get("SNIPBENCH_TASK_ID")
+
+    def _slot_id(self) -> str | None:
+        return self.slot_id if self.slot_id is not None else os.environ.get("SNIPBENCH_SLOT_ID")
+
+    # -- delivering
+
+    def flush(self) -> Exception | None:
+        """Deliver every thread's buffer; returns the sink's last error, whose calls are counted as lost."""
+        return self.deliver(self.states.copy())
+
+    def deliver(self, states: list[ThreadState]) -> Exception | None:
+        """Deliver the buffers of ``states``; never raises, returns the sink's last error."""
+        failure: Exception | None = None
+        with self._lock:
+            if self._delivering:  # a signal handler, or a sink whose own functions are profiled: the outer one goes on
+                return None
+            self._delivering = True
+            try:
+                for state in states:
+                    ended = state.life() is None  # asked first: an ended thread appends no more
+                    records = state.take()
+                    if records:
+                        failure = self._write(state.thread_id, records) or failure
+                    if ended and state in self.states:
+                        self.states.remove(state)
+            finally:
+                self._delivering = False
+        return failure
+
+    def _write(self, thread_id: int, records: list[Call]) -> Exception | None:
+        if len(self._epochs) > 1:  # calls under way at the fork end in both processes and belong to the parent
+            first_own = self._epochs[-1][0]
+            records = [record for record in records if record[1] >= first_own]
+            if not records:
+                return None
+        batch = Batch(
+            app_id=self.application(),
+            process_id=os.getpid(),
+            epochs=tuple(self._epochs),
+            thread_id=thread_id,
+            clock_offset=time() - perf_counter(),
+            recursion_limit=sys.getrecursionlimit(),
+            task_id=self._task_id(),
+            slot_id=self._slot_id(),
+            records=records,
+        )
+        try:
+            self.sink().write(batch)
+        except Exception as error:  # noqa: BLE001 - a full disk must not end the measured program
+            if REFUSED not in self.lost:
+                import warnings
+
+                warnings.warn(f"@snipbench.profile loses calls: {error!r}", RuntimeWarning, stacklevel=2)
+            self.lost[REFUSED] = self.lost.get(REFUSED, 0) + len(records)
+            return error
+        return None
+
+    # -- in time, at exit, after a fork
+
+    def arm(self) -> None:
+        """See to the flush at exit and in time; once per process, when its first call is recorded."""
+        with self._lock:
+            if self.armed:
+                return
+            redaction.load()
+            if not self._exit_armed:  # a forked child inherits the exit function
+                self._exit_armed = True
+                atexit.register(self.close)
+            self._arm_multiprocessing()
+            self._start_flusher()
+            self.armed = True
+
+    def close(self) -> None:
+        """Deliver everything, and from now on every call by itself: of other exit functions and of daemon threads."""
+        self.closing = True
+        for state in self.states.copy():
+            state.flush_at = 0
+        self.flush()
+
+    def _start_flusher(self) -> None:
+        interval = self.sink().flush_seconds
+        with self._lock:
+            running = self._flusher is not None and self._flusher.is_alive()
+            if interval is None or self.closing or running:
+                return
+            thread = threading.Thread(target=self._flush_in_time, args=(), name="snipbench-profile", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is ending: the flush at exit follows
+                return
+            self._flusher = thread
+
+    def _flush_in_time(self) -> None:
+        pause = threading.Event()
+        while not self.closing:
+            interval = self.sink().flush_seconds
+            with self._lock:
+                if interval is None:
+                    self._flusher = None
+                    return
+            pause.wait(interval)
+            if not self.forking:
+                self.flush()
+
+    def _arm_multiprocessing(self) -> None:
+        # Children of multiprocessing end with os._exit: no exit function runs, but their own finalizers do.
+        module = sys.modules.get("multiprocessing.process")
+        if module is not None and module.parent_process() is not None:
+            from multiprocessing.util import Finalize
+
+            Finalize(None, self.close, exitpriority=0)
+
+    def before_fork(self) -> None:
+        """Wait until no other thread delivers: what it imports for the first time would stay locked in the child."""
+        self.forking = True
+        self._lock.acquire()
+
+    def after_fork(self) -> None:
+        """In the parent."""
+        self.forking = False
+        self._lock.release()
+
+    def forked(self, first_call: int, states: list[ThreadState]) -> None:
+        """In a new child process: forget what is the parent's; calls from number ``first_call`` on are the child's."""
+        self._lock = threading.RLock()
+        self._delivering = False
+        self.forking = False
+        self._flusher = None
+        self.armed = False
+        self.states = states
+        self.lost = {}
+        self._epochs.append((first_call, os.urandom(6).hex()))
+        if self._sink is not None:
+            self._sink.forked()
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            util.register_after_fork(self, _Process._arm_multiprocessing)
+
+
+process = _Process()

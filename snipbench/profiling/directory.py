@@ -1,0 +1,170 @@
+"""Calls of many processes through files: each process and thread appends JSON lines to a file of its own.
+
+Lines of a file: ``{"process": …}`` first, ``{"function": …}`` once per function, then ``{"calls": …}`` per flush and
+``{"overflow": n}`` where the bound was met. A process that is killed in the middle of a write leaves one broken line
+at most, which the reader counts.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from snipbench.profiling import functions
+from snipbench.profiling.sinks import Batch
+
+if TYPE_CHECKING:
+    from snipbench.profiling.rows import CallRow
+
+
+class DirectorySink:
+    """Appends calls to ``folder/calls-PID-TOKEN-THREAD.jsonl`` (mode 0600; the folder is made, mode 0700).
+
+    A background thread flushes every ``flush_seconds``, so that a process ended by a signal or ``os._exit``, as Spark's
+    Python workers are, loses at most the calls of that last moment, and none after an explicit ``flush``.
+
+    Args:
+        folder: where to write; taken as absolute at once.
+        flush_seconds: seconds between flushes; null for none in time.
+        max_bytes: what one process may write; further calls are counted in the file, not kept.
+    """
+
+    def __init__(self, folder: str | Path, *, flush_seconds: float | None = 0.2, max_bytes: int = 1 << 30) -> None:
+        self.folder = Path(folder).absolute()
+        self.flush_seconds = flush_seconds
+        self.max_bytes = max_bytes
+        self.written_bytes = 0
+        self.overflow_calls = 0
+        self._known: dict[Path, set[int]] = {}
+
+    def write(self, batch: Batch) -> None:
+        import json
+
+        path = self.folder / f"calls-{batch.process_id}-{batch.epochs[-1][1]}-{batch.thread_id}.jsonl"
+        descriptor = self._open(path)
+        try:
+            if os.fstat(descriptor).st_size == 0:  # new, or taken away by a collector meanwhile
+                self._known.pop(path, None)
+            known = self._known.get(path)
+            lines: list[dict[str, Any]] = []
+            if known is None:
+                known = set()
+                lines.append(
+                    {"process": {"process_id": batch.process_id, "app_id": batch.app_id, "epochs": batch.epochs}}
+                )
+            fresh = {record[0] for record in batch.records} - known
+            lines += [_function_line(key) for key in sorted(fresh)]
+            if self.written_bytes >= self.max_bytes:
+                self.overflow_calls += len(batch.records)
+                lines = [{"overflow": len(batch.records)}]
+            else:
+                shared = batch._asdict()
+                for in_header in ("process_id", "app_id", "epochs", "records"):
+                    del shared[in_header]
+                lines.append({"calls": shared | {"records": batch.records}})
+            # A line break first: what a broken write left behind stays a line of its own.
+            data = b"".join(b"\n" + json.dumps(line, separators=(",", ":")).encode("ascii") for line in lines)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            self.written_bytes += len(data)
+            if "overflow" not in lines[-1]:
+                self._known.setdefault(path, set()).update(fresh)
+        finally:
+            os.close(descriptor)
+
+    def _open(self, path: Path) -> int:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(path, flags, 0o600)
+
+    def forked(self) -> None:
+        self._known = {}
+        self.written_bytes = self.overflow_calls = 0
+
+
+def _function_line(key: int) -> dict[str, Any]:
+    import base64
+
+    facts = functions.by_key(key)
+    compressed, md5 = facts.source
+    return {
+        "function": {
+            "key": key,
+            "class_name": facts.class_name,
+            "function_name": facts.function_name,
+            "source": base64.b64encode(compressed).decode("ascii") if compressed is not None else None,
+            "md5": md5,
+        }
+    }
+
+
+class DirectoryCalls(NamedTuple):
+    """What :func:`read_directory` found."""
+
+    rows: list[CallRow]
+    broken_lines: int
+    """Lines that could not be read, each an interrupted write of one thread's buffer."""
+    overflow_calls: int
+    """Calls made after a process had met its bound of bytes."""
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.process: dict[str, Any] = {}
+        self.functions: dict[int, functions.FunctionFacts] = {}
+        self.overflow = 0
+
+    def line(self, content: dict[str, Any]) -> list[CallRow]:
+        """Rows of one line.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError, IndexError: the line is not what the sink writes.
+        """
+        import base64
+
+        from snipbench.profiling.rows import to_rows
+
+        if "process" in content:
+            self.process = content["process"]
+            self.process["epochs"] = tuple((first, token) for first, token in self.process["epochs"])
+        elif "function" in content:
+            told = content["function"]
+            source = base64.b64decode(told["source"]) if told["source"] is not None else None
+            self.functions[told["key"]] = functions.FunctionFacts(
+                told["key"], told["class_name"], told["function_name"], source=(source, told["md5"])
+            )
+        elif "calls" in content:
+            batch = Batch(**self.process, **content["calls"])
+            return list(to_rows(batch, batch.records, self.functions.__getitem__))
+        else:
+            self.overflow += content["overflow"]
+        return []
+
+
+def read_directory(folder: str | Path) -> DirectoryCalls:
+    """Every call that processes wrote below ``folder`` through :class:`DirectorySink`; a missing folder has none.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    import json
+
+    rows: list[CallRow] = []
+    broken = overflow = 0
+    for path in sorted(Path(folder).glob("calls-*.jsonl")):
+        reader = _Reader()
+        with path.open("rb") as lines:
+            for line in lines:
+                if not line.strip():
+                    continue
+                try:
+                    rows += reader.line(json.loads(line))
+                except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+                    broken += 1
+        overflow += reader.overflow
+    return DirectoryCalls(rows, broken, overflow)

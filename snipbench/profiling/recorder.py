@@ -1,0 +1,118 @@
+"""Where calls are recorded: a buffer per thread, to which its owner appends without a lock.
+
+A call is a tuple: ``(function key, call, parent, start, end)``, extended by ``(cpu, memory, arguments, keywords,
+returned, exception, active)`` where more was observed. Call numbers are unique within a process and go on counting in
+a forked child, so a number also tells in which process the call began.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from contextvars import ContextVar
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from snipbench.profiling import functions, resources
+from snipbench.profiling.delivery import process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SPILL_EVERY = 4096
+"""Calls of the process after which a thread hands its buffer to the sink; the bound of what one thread buffers."""
+
+Call = tuple[Any, ...]
+
+ids = count(1)
+"""Numbers of calls; 0 stands for "no call"."""
+local = threading.local()
+"""``local.state`` is the thread's :class:`ThreadState`; absent until :func:`new_state`."""
+asynchronous = False
+"""Whether any coroutine or generator was profiled in this process: only then is the context variable looked at."""
+in_context: ContextVar[int] = ContextVar("snipbench_profile_call", default=0)
+"""Call under way in this context of asyncio; tasks and ``to_thread`` inherit it."""
+
+
+class _Life:
+    """Kept by the thread alone: gone when the thread is."""
+
+    __slots__ = ("__weakref__",)
+
+
+class ThreadState:
+    """One thread's buffer and the call under way in it."""
+
+    __slots__ = ("append", "current", "flush_at", "life", "records", "thread_id")
+
+    def __init__(self, life: _Life) -> None:
+        self.records: list[Call] = []
+        self.append: Callable[[Call], None] = self.records.append
+        self.current = 0
+        self.flush_at = 0
+        self.thread_id = threading.get_native_id()
+        self.life = weakref.ref(life)
+
+    def take(self) -> list[Call]:
+        """What is buffered, taken away; safe while the owner appends, not beside another ``take``."""
+        number = len(self.records)
+        records = self.records[:number]
+        del self.records[:number]
+        return records
+
+
+def discard(call: Call) -> None:
+    """Takes the place of ``append`` while the profiler itself formats values: such calls are not the program's."""
+
+
+def new_state() -> ThreadState:
+    """Make the calling thread's state; the process's first one arms the flush at exit and in time."""
+    local.life = _Life()
+    local.state = state = ThreadState(local.life)
+    state.flush_at = 0 if process.closing else next(ids) + SPILL_EVERY
+    process.states.append(state)
+    if not process.armed:
+        process.arm()
+    return state
+
+
+def current_state() -> ThreadState:
+    """The calling thread's state."""
+    try:
+        state: ThreadState = local.state
+    except AttributeError:
+        return new_state()
+    return state
+
+
+def innermost(current: int) -> int:
+    """The call that a new one belongs to: the later of the one on this thread and the one of this asyncio context."""
+    return max(current, in_context.get())
+
+
+def spill(state: ThreadState, call: int) -> None:
+    """The thread's buffer is full: hand it to the sink. Never raises; what the sink refuses is counted as lost."""
+    state.flush_at = 0 if process.closing else call + SPILL_EVERY
+    if not process.armed:  # the first call in a forked child
+        process.arm()
+    if not process.forking:
+        process.deliver([state])
+
+
+def _after_fork_in_child() -> None:
+    """The child starts with empty buffers of its own; the parent keeps what it has."""
+    functions.forked()
+    resources.forked()
+    state: ThreadState | None = getattr(local, "state", None)
+    if state is not None:  # kept, since calls under way hold it; what they append is told apart by its number
+        state.records.clear()
+        state.flush_at = 0
+        state.thread_id = threading.get_native_id()
+    process.forked(next(ids), [] if state is None else [state])
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=process.before_fork, after_in_parent=process.after_fork, after_in_child=_after_fork_in_child
+    )

@@ -1,0 +1,101 @@
+"""Where flushed calls go: the port, and the sink that keeps them in memory."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from snipbench.profiling.rows import CallRow
+
+DIRECTORY_VARIABLE = "SNIPBENCH_PROFILE_DIR"
+"""Environment variable: folder to which calls are written when no sink was configured."""
+
+
+class Batch(NamedTuple):
+    """Calls of one thread, with what they share."""
+
+    app_id: str
+    process_id: int
+    epochs: tuple[tuple[int, str], ...]
+    """First call number and token of this process and of those it was forked from, oldest first."""
+    thread_id: int
+    clock_offset: float
+    """Seconds to add to a recorded instant to get seconds since 1970 UTC."""
+    recursion_limit: int
+    task_id: str | None
+    slot_id: str | None
+    records: list[tuple[Any, ...]]
+    """Calls as :mod:`snipbench.profiling.recorder` describes them."""
+
+
+class Sink(Protocol):
+    """Port; takes batches. Calls of :meth:`write` never overlap."""
+
+    @property
+    def flush_seconds(self) -> float | None:
+        """Seconds between flushes in time by a background thread; null: only when full, when asked and at exit."""
+        ...
+
+    def write(self, batch: Batch) -> None:
+        """Keep the batch. Any error counts its calls as lost and is reported by ``flush``."""
+        ...
+
+    def forked(self) -> None:
+        """This is a new child process: forget what is the parent's."""
+        ...
+
+
+class MemorySink:
+    """Keeps calls in this process, packed, up to ``max_bytes`` bytes; those beyond are counted in ``overflow_calls``.
+
+    A call without texts takes about 40 bytes. A forked child starts empty, and what it keeps ends with it: programs of
+    several processes use :class:`~snipbench.profiling.directory.DirectorySink`.
+    """
+
+    flush_seconds: float | None = None
+
+    def __init__(self, max_bytes: int = 64 * 1024 * 1024) -> None:
+        self.max_bytes = max_bytes
+        self.kept_bytes = 0
+        self.kept_calls = 0
+        self.overflow_calls = 0
+        self._kept: list[tuple[Batch, bytes]] = []
+        self._lock = threading.Lock()
+
+    def write(self, batch: Batch) -> None:
+        packed = marshal.dumps(batch.records, 2)
+        with self._lock:
+            if self.kept_bytes + len(packed) > self.max_bytes:
+                self.overflow_calls += len(batch.records)
+                return
+            self.kept_bytes += len(packed)
+            self.kept_calls += len(batch.records)
+            self._kept.append((batch._replace(records=[]), packed))
+
+    def take(self) -> list[CallRow]:
+        """Every kept call as a full row, in order of flushing; empties the sink, except for its count of overflow."""
+        from snipbench.profiling import functions
+        from snipbench.profiling.rows import to_rows
+
+        with self._lock:
+            kept, self._kept = self._kept, []
+            self.kept_bytes = self.kept_calls = 0
+        return [row for batch, packed in kept for row in to_rows(batch, marshal.loads(packed), functions.by_key)]
+
+    def forked(self) -> None:
+        self._lock = threading.Lock()
+        self._kept = []
+        self.kept_bytes = self.kept_calls = self.overflow_calls = 0
+
+
+def default_sink() -> Sink:
+    """A directory sink where the environment names a folder, else a memory sink."""
+    folder = os.environ.get(DIRECTORY_VARIABLE)
+    if folder:
+        from snipbench.profiling.directory import DirectorySink
+
+        return DirectorySink(folder)
+    return MemorySink()

@@ -1,0 +1,95 @@
+"""Counters of a process tree from ``/proc``: the source of embedded mode.
+
+CPU is each process's own clock (nanoseconds, ended threads included), plus what parents inherited from reaped children
+(ticks of 10 ms), plus the last counters seen of children that nobody inherited. A child under a parent that ignores
+SIGCHLD that lives and dies between two readings is seen by nobody: a cgroup is the exact source there.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Literal
+
+from snipbench.clock import Clock, SystemClock, to_text
+from snipbench.domain.run import Counters
+from snipbench.errors import MonitorError
+from snipbench.resources.port import Target, TargetGone
+from snipbench.resources.proc_file import ProcessGone, descriptor_budget
+from snipbench.resources.tree_ledger import TreeLedger, TreeReading
+
+
+class ProcessTreeSource:
+    """Implements :class:`snipbench.resources.port.CounterSource` for targets with a ``pid``. Safe between threads.
+
+    ``cpu_resolution_seconds`` of a reading is 1e-9, or a tick where reaped children's time moved since this source's
+    reading before; so who brackets runs uses a source of its own. ``cpu_user_seconds`` and ``cpu_system_seconds`` have
+    tick grain always. The sum of ``rss`` counts a page once per process that shares it; ``pss`` does not, but costs
+    milliseconds per large process.
+
+    Args:
+        memory: what ``memory_bytes`` is, summed over the processes.
+        clock: stamps the readings.
+    """
+
+    name = "process"
+
+    def __init__(self, memory: Literal["rss", "pss"] = "rss", *, clock: Clock | None = None) -> None:
+        self._memory = memory
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._ledgers: dict[Target, TreeLedger | None] = {}
+        self._budget = descriptor_budget()
+
+    def read(self, target: Target) -> Counters:
+        """See the port. A target that is gone stays gone, even if its process id is given away again."""
+        with self._lock:
+            at = to_text(self._clock.now())
+            try:
+                reading = self._ledger(target).read()
+            except ProcessGone as error:
+                ledger = self._ledgers.get(target)
+                if ledger is not None:
+                    ledger.close()
+                self._ledgers[target] = None
+                raise TargetGone(f"{target.name}: process {target.pid} ended") from error
+            except PermissionError as error:
+                raise MonitorError(f"{target.name}: {error}") from error
+        return self._counters(at, reading)
+
+    def close(self) -> None:
+        """See the port."""
+        with self._lock:
+            for ledger in self._ledgers.values():
+                if ledger is not None:
+                    ledger.close()
+            self._ledgers.clear()
+
+    def _ledger(self, target: Target) -> TreeLedger:
+        if target.pid is None:
+            raise MonitorError(f"{target.name}: the process source needs a process id")
+        if target not in self._ledgers:
+            self._ledgers[target] = TreeLedger(target.pid, may_keep=self._may_keep, proportional=self._memory == "pss")
+        ledger = self._ledgers[target]
+        if ledger is None:
+            raise ProcessGone(target.pid)
+        return ledger
+
+    def _may_keep(self) -> bool:
+        return sum(ledger.size for ledger in self._ledgers.values() if ledger is not None) < self._budget
+
+    def _counters(self, at: str, reading: TreeReading) -> Counters:
+        use = reading.use
+        return Counters(
+            at=at,
+            cpu_user_seconds=use.user / 1e9,
+            cpu_system_seconds=use.system / 1e9,
+            cpu_seconds=use.cpu / 1e9,
+            memory_bytes=reading.memory_bytes,
+            memory_definition=self._memory,
+            read_bytes=use.read if reading.io_known else None,
+            write_bytes=use.write if reading.io_known else None,
+            io_definition="proc_io",
+            processes=reading.processes,
+            threads=reading.threads,
+            cpu_resolution_seconds=reading.cpu_resolution_seconds,
+        )

@@ -1,0 +1,87 @@
+"""Fixtures every group of tests shares, and the groups: tests that need what a machine may lack.
+
+A group whose need is missing is skipped and named in the last lines. With ``SNIPBENCH_REQUIRE_GROUPS=all`` (continuous
+integration) nothing is skipped: the tests run and fail for what is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from orchestrator import jars as jar_cache
+
+
+@pytest.fixture(scope="session")
+def jars() -> tuple[Path, ...]:
+    """Delta's and PostgreSQL's jars, verified."""
+    return jar_cache.ensure()
+
+
+def _java() -> str | None:
+    return None if shutil.which("java") else "no JDK"
+
+
+def _docker() -> str | None:
+    client = shutil.which("docker")
+    if client is None:
+        return "no Docker client"
+    asked = subprocess.run([client, "info"], capture_output=True, check=False, timeout=30)
+    return None if asked.returncode == 0 else "no Docker engine"
+
+
+def _sandbox() -> str | None:
+    return None if shutil.which("bwrap") else "no bubblewrap"
+
+
+def _browser() -> str | None:
+    return None if shutil.which("chromium") or shutil.which("google-chrome") else "no Chromium"
+
+
+def _redis() -> str | None:
+    return None if shutil.which("redis-server") else "no redis-server"
+
+
+def _mongo() -> str | None:
+    return None if os.environ.get("SNIPBENCH_TEST_MONGO") else "SNIPBENCH_TEST_MONGO names no server"
+
+
+GROUPS = {
+    "spark": _java,
+    "docker": _docker,
+    "sandbox": _sandbox,
+    "browser": _browser,
+    "redis": _redis,
+    "mongo": _mongo,
+}
+
+
+@cache
+def _lack(group: str) -> str | None:
+    return GROUPS[group]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine cannot run, unless every group is required."""
+    if os.environ.get("SNIPBENCH_REQUIRE_GROUPS") == "all":
+        return
+    for item in items:
+        for group in GROUPS:
+            if item.get_closest_marker(group) and _lack(group):
+                item.add_marker(pytest.mark.skip(reason=f"group {group}: {_lack(group)}"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the groups that were skipped."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "group " in str(report.longrepr)]
+    counts: dict[str, int] = {}
+    for report in skipped:
+        reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+        counts[reason] = counts.get(reason, 0) + 1
+    for reason, count in sorted(counts.items()):
+        terminalreporter.write_line(f"skipped {reason} ({count} tests)")

@@ -1,0 +1,345 @@
+"""What every source of counters must do, whatever it reads."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from snipbench.domain.run import Counters
+from snipbench.resources.port import CounterSource, Target, TargetGone
+from snipbench.resources.process_tree import ProcessTreeSource
+
+# Each line on standard input is a Python statement that the program runs and acknowledges.
+OBEDIENT = """
+import os, resource, signal, subprocess, sys, threading, time
+
+def burn(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+def forked(work):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return pid
+
+def used():
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in both)
+
+for line in sys.stdin:
+    exec(line)
+    print("done", flush=True)
+"""
+
+
+class Obedient:
+    """A real process that does what it is told, a line at a time."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", OBEDIENT],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.do("pass")
+
+    def do(self, statement: str) -> list[str]:
+        """Run a statement; returns what it printed."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(statement + "\n")
+        self.process.stdin.flush()
+        printed = []
+        while (line := self.process.stdout.readline().strip()) != "done":
+            assert line, f"{statement!r} ended the process"
+            printed.append(line)
+        return printed
+
+    def end(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def obedient() -> Iterator[Obedient]:
+    process = Obedient()
+    yield process
+    process.end()
+
+
+@pytest.fixture(params=[ProcessTreeSource, lambda: ProcessTreeSource("pss")], ids=["process", "process-pss"])
+def source(request: pytest.FixtureRequest) -> Iterator[CounterSource]:
+    make: Callable[[], CounterSource] = request.param
+    source = make()
+    yield source
+    source.close()
+
+
+@pytest.fixture
+def target(obedient: Obedient) -> Target:
+    return Target("executor", pid=obedient.process.pid)
+
+
+def cpu_between(before: Counters, after: Counters) -> float:
+    assert before.cpu_seconds is not None
+    assert after.cpu_seconds is not None
+    return after.cpu_seconds - before.cpu_seconds
+
+
+def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+def read_until_gone(source: CounterSource, target: Target) -> None:
+    while True:
+        source.read(target)
+
+
+def test_a_reading_tells_everything_with_definitions(source: CounterSource, target: Target) -> None:
+    reading = source.read(target)
+    assert all(getattr(reading, field.name) is not None for field in fields(Counters))
+    assert reading.memory_bytes is not None
+    assert 2_000_000 < reading.memory_bytes < 200_000_000
+    assert reading.memory_definition in {"rss", "pss", "cgroup_less_inactive_file"}
+    assert reading.io_definition in {"proc_io", "blkio"}
+    assert reading.processes == 1
+    assert reading.threads == 1
+    assert reading.at.endswith("Z")
+    assert len(reading.at) == 27
+
+
+def test_a_burst_is_seen_whole(source: CounterSource, target: Target, obedient: Obedient) -> None:
+    for _ in range(3):
+        spent_before, before = float(obedient.do("print(used())")[0]), source.read(target)
+        obedient.do("burn(0.2)")
+        after, spent_after = source.read(target), float(obedient.do("print(used())")[0])
+        assert cpu_between(before, after) == pytest.approx(spent_after - spent_before, rel=0.05)
+
+
+def test_the_time_of_ended_threads_is_seen(source: CounterSource, target: Target, obedient: Obedient) -> None:
+    before = source.read(target)
+    obedient.do("t = threading.Thread(target=burn, args=(0.2,)); t.start(); t.join()")
+    assert cpu_between(before, source.read(target)) >= 0.2
+
+
+def test_user_and_system_time_add_up(source: CounterSource, target: Target, obedient: Obedient) -> None:
+    before = source.read(target)
+    obedient.do("burn(0.15); [os.listdir('/proc/self/fd') for _ in range(5000)]")
+    after = source.read(target)
+    assert after.cpu_user_seconds is not None
+    assert after.cpu_system_seconds is not None
+    assert before.cpu_user_seconds is not None
+    assert before.cpu_system_seconds is not None
+    parts = after.cpu_user_seconds - before.cpu_user_seconds + after.cpu_system_seconds - before.cpu_system_seconds
+    assert after.cpu_user_seconds > before.cpu_user_seconds
+    assert after.cpu_system_seconds > before.cpu_system_seconds
+    assert parts == pytest.approx(cpu_between(before, after), abs=0.05)
+
+
+def test_children_and_threads_count(source: CounterSource, target: Target, obedient: Obedient) -> None:
+    alone = source.read(target)
+    obedient.do("pid = forked(lambda: (burn(0.2), time.sleep(60)))")
+    obedient.do("stop = threading.Event(); threading.Thread(target=stop.wait, daemon=True).start()")
+    assert alone.memory_bytes is not None
+    until(lambda: cpu_between(alone, source.read(target)) >= 0.2)
+    both = source.read(target)
+    assert (both.processes, both.threads) == (2, 3)
+    obedient.do("stop.set(); os.kill(pid, 9); os.waitpid(pid, 0)")
+    assert source.read(target).processes == 1
+
+
+def test_the_time_of_a_child_that_was_waited_for_is_kept_once(
+    source: CounterSource, target: Target, obedient: Obedient
+) -> None:
+    before = source.read(target)
+    obedient.do("pid = forked(lambda: (burn(0.3), time.sleep(60)))")
+    until(lambda: cpu_between(before, source.read(target)) >= 0.3)
+    obedient.do("os.kill(pid, 9); os.waitpid(pid, 0)")
+    for _ in range(3):
+        assert cpu_between(before, source.read(target)) == pytest.approx(0.3, abs=0.04)
+
+
+def test_the_time_of_a_child_that_came_and_went_between_two_readings_is_seen(
+    source: CounterSource, target: Target, obedient: Obedient
+) -> None:
+    before = source.read(target)
+    obedient.do("os.waitpid(forked(lambda: burn(0.2)), 0)")
+    after = source.read(target)
+    assert cpu_between(before, after) == pytest.approx(0.2, abs=0.04)
+    assert after.cpu_resolution_seconds is not None
+
+
+def test_the_time_of_a_child_that_nobody_waits_for_is_kept_once(
+    source: CounterSource, target: Target, obedient: Obedient
+) -> None:
+    obedient.do("signal.signal(signal.SIGCHLD, signal.SIG_IGN)")
+    before = source.read(target)
+    obedient.do("pid = forked(lambda: (burn(0.3), time.sleep(60)))")
+    until(lambda: cpu_between(before, source.read(target)) >= 0.3)
+    last = source.read(target)
+    obedient.do("os.kill(pid, 9)")
+    until(lambda: source.read(target).processes == 1)
+    for _ in range(3):
+        assert 0 <= cpu_between(last, source.read(target)) < 0.03
+
+
+def test_the_time_of_a_grandchild_whose_parent_ended_is_kept_once(
+    source: CounterSource, target: Target, obedient: Obedient
+) -> None:
+    before = source.read(target)
+    work = "forked(lambda: (burn(0.3), time.sleep(60))), burn(0.2), time.sleep(60)"
+    obedient.do(f"pid = forked(lambda: (os.setpgid(0, 0), {work}))")
+    until(lambda: cpu_between(before, source.read(target)) >= 0.5)
+    last = source.read(target)
+    assert last.processes == 3
+    obedient.do("os.killpg(pid, 9); os.waitpid(pid, 0)")
+    until(lambda: source.read(target).processes == 1)
+    for _ in range(3):
+        assert -0.001 <= cpu_between(last, source.read(target)) < 0.04
+
+
+def test_a_child_that_left_its_parents_is_followed(source: CounterSource, target: Target, obedient: Obedient) -> None:
+    before = source.read(target)
+    obedient.do("r, w = os.pipe()")
+    inner = "forked(lambda: (burn(0.3), time.sleep(60)))"
+    obedient.do(f"os.waitpid(forked(lambda: {inner}), 0)")
+    until(lambda: cpu_between(before, source.read(target)) >= 0.3)
+    assert source.read(target).processes == 2
+
+
+def test_counters_never_go_down_while_processes_come_and_go(
+    source: CounterSource, target: Target, obedient: Obedient
+) -> None:
+    obedient.do("import random")
+    storm = "[os.waitpid(forked(lambda: burn(random.random() * 0.02)), 0) for _ in range(60)]"
+    obedient.do("pid = forked(lambda: (signal.signal(signal.SIGCHLD, signal.SIG_DFL), " + storm + ", time.sleep(60)))")
+    obedient.do("signal.signal(signal.SIGCHLD, signal.SIG_IGN)")
+    obedient.do(
+        "threading.Thread(target=lambda: [(forked(lambda: burn(0.01)), time.sleep(0.01)) for _ in range(40)]).start()"
+    )
+    last = source.read(target)
+    deadline = time.monotonic() + 1.5
+    while time.monotonic() < deadline:
+        reading = source.read(target)
+        for name in ("cpu_seconds", "cpu_user_seconds", "cpu_system_seconds", "read_bytes", "write_bytes", "at"):
+            assert getattr(reading, name) >= getattr(last, name)
+        last = reading
+
+
+def test_written_bytes_are_seen(source: CounterSource, target: Target, obedient: Obedient, tmp_path: Path) -> None:
+    before = source.read(target)
+    path = tmp_path / "file"
+    obedient.do(f"f = open({str(path)!r}, 'wb'); f.write(b'x' * 3_000_000); f.flush(); os.fsync(f.fileno())")
+    after = source.read(target)
+    assert before.write_bytes is not None
+    assert after.write_bytes is not None
+    assert 3_000_000 <= after.write_bytes - before.write_bytes < 4_000_000
+
+
+def test_two_targets_do_not_mix(source: CounterSource, target: Target, obedient: Obedient) -> None:
+    other = Obedient()
+    try:
+        idle = Target("database:shop", pid=other.process.pid)
+        before = source.read(target), source.read(idle)
+        obedient.do("burn(0.2)")
+        assert cpu_between(before[0], source.read(target)) >= 0.2
+        assert cpu_between(before[1], source.read(idle)) < 0.05
+    finally:
+        other.end()
+
+
+def test_a_target_that_ended_is_gone_and_stays_gone(source: CounterSource, target: Target, obedient: Obedient) -> None:
+    source.read(target)
+    obedient.end()
+    for _ in range(2):
+        with pytest.raises(TargetGone, match="executor"):
+            source.read(target)
+
+
+def test_a_target_that_ended_but_was_not_waited_for_is_gone(
+    source: CounterSource, target: Target, obedient: Obedient
+) -> None:
+    source.read(target)
+    os.kill(obedient.process.pid, signal.SIGKILL)
+    with pytest.raises(TargetGone):
+        read_until_gone(source, target)
+
+
+def test_a_target_that_never_was_is_gone(source: CounterSource) -> None:
+    with pytest.raises(TargetGone):
+        source.read(Target("executor", pid=2**22 + 1))
+
+
+def test_readers_in_several_threads_do_not_disturb_each_other(source: CounterSource, target: Target) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(4) as pool:
+        readings = list(pool.map(lambda _: source.read(target), range(100)))
+    assert all(reading.processes == 1 for reading in readings)
+
+
+def test_descriptors_are_given_back(target: Target, obedient: Obedient) -> None:
+    folder = Path("/proc/self/fd")
+    before = len(list(folder.iterdir()))
+    source = ProcessTreeSource()
+    for _ in range(20):
+        obedient.do("pid = forked(lambda: time.sleep(60))")
+        source.read(target)
+        obedient.do("os.kill(pid, 9); os.waitpid(pid, 0)")
+        source.read(target)
+    assert len(list(folder.iterdir())) <= before + 3
+    source.close()
+    assert len(list(folder.iterdir())) == before
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody whom the kernel refuses")
+def test_what_the_kernel_refuses_to_tell_is_none_not_zero(target: Target, obedient: Obedient) -> None:
+    code = (
+        "import os, sys; from snipbench.resources.process_tree import ProcessTreeSource;"
+        "from snipbench.resources.port import Target; s = ProcessTreeSource(sys.argv[2]); os.setuid(65534);"
+        "c = s.read(Target('executor', pid=int(sys.argv[1])));"
+        "print(c.read_bytes, c.write_bytes, c.memory_bytes is None, c.cpu_seconds > 0)"
+    )
+    expected = {"rss": "None None False True", "pss": "None None True True"}
+    for memory, told in expected.items():
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(target.pid), memory],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert done.stdout.strip() == told
+
+
+def test_the_test_process_itself_can_be_watched(source: CounterSource) -> None:
+    me = Target("self", pid=os.getpid())
+    before, spent = source.read(me), resource.getrusage(resource.RUSAGE_SELF)
+    end = time.thread_time() + 0.2
+    while time.thread_time() < end:
+        pass
+    after, later = source.read(me), resource.getrusage(resource.RUSAGE_SELF)
+    truth = later.ru_utime + later.ru_stime - spent.ru_utime - spent.ru_stime
+    assert cpu_between(before, after) == pytest.approx(truth, rel=0.05, abs=0.005)

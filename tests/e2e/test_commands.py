@@ -1,0 +1,111 @@
+"""The commands around an order: they answer without running anything, and wrong use ends with exit code 2."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli import COMMANDS
+
+from .conftest import ROOT, json_of, run_command
+
+
+def test_help_names_every_command() -> None:
+    done = run_command("--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_explains_itself(name: str) -> None:
+    done = run_command(name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage: snipbench" in done.stdout
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest_name() -> None:
+    done = run_command("chek")
+    assert done.returncode == 2
+    assert "Did you mean 'check'" in done.stderr
+
+
+def test_a_broken_order_is_one_message_per_mistake_with_its_line(tmp_path: Path) -> None:
+    order = tmp_path / "broken.yaml"
+    order.write_text("name: broken\nsede: 7\ndatabases: {}\nexperiments: []\n", "utf-8")
+    for command in ("check", "run", "plan"):
+        done = run_command(command, order, *(["--home", tmp_path / "home"] if command != "check" else []))
+        assert done.returncode == 2
+        assert f"{order}:2:1: sede" in done.stderr
+        assert "seed" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_check_as_json_lists_the_mistakes(tmp_path: Path) -> None:
+    order = tmp_path / "broken.yaml"
+    order.write_text("name: broken\nsede: 7\n", "utf-8")
+    done = run_command("check", order, "--json")
+    assert done.returncode == 2
+    found = json.loads(done.stdout)
+    assert found["valid"] is False
+    assert {"file", "line", "column", "path", "message"} <= set(found["mistakes"][0])
+
+
+@pytest.mark.parametrize("order", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_ready_order_has_no_mistake(order: Path) -> None:
+    done = run_command("check", order)
+    assert done.returncode == 0, done.stderr
+
+
+def test_init_writes_an_order_that_checks_and_plans(tmp_path: Path) -> None:
+    done = run_command("init", tmp_path / "tour")
+    assert done.returncode == 0, done.stderr
+    order = tmp_path / "tour" / "order.yaml"
+    assert run_command("check", order).returncode == 0
+    plan = json_of(run_command("plan", order, "--home", tmp_path / "home", "--json"))
+    assert plan["slots"]
+    again = run_command("init", tmp_path / "tour")
+    assert again.returncode == 2
+
+
+def test_an_override_changes_the_plan_hash(tmp_path: Path) -> None:
+    order = ROOT / "configs" / "quickstart.yaml"
+    plain = json_of(run_command("plan", order, "--home", tmp_path, "--json"))
+    same = json_of(run_command("plan", order, "--home", tmp_path, "--json"))
+    other = json_of(run_command("plan", order, "--home", tmp_path, "--json", "--seed", "8"))
+    assert plain["plan_hash"] == same["plan_hash"] != other["plan_hash"]
+
+
+def test_results_of_an_empty_home_are_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    for command in ("list", "show", "status", "report"):
+        done = run_command(command, "--home", tmp_path / "nothing")
+        assert done.returncode == 2
+        assert "run an order first" in done.stderr
+
+
+def test_doctor_names_what_it_looked_at() -> None:
+    found = json_of(run_command("doctor", "--json"))
+    assert [finding["subject"] for finding in found] == [
+        "Python",
+        "JDK",
+        "pyspark",
+        "delta-spark",
+        "jars",
+        "memory",
+        "disk",
+        "Docker",
+    ]
+    assert all(finding["remedy"] for finding in found if finding["blocks"])
+
+
+def test_the_readme_names_the_two_commands_and_every_file_it_links_is_there() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "make run" in readme
+    assert "make test" in readme
+    links = re.findall(r"\]\(((?!https?:)[^)#]+)\)", readme)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []

@@ -1,0 +1,253 @@
+"""Snippets that break rules are recorded for what they are, and leave nothing behind for the next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from snipbench.domain.order import Table
+from snipbench.domain.run import RunStatus
+from snipbench.errors import ChildError
+
+pytestmark = [pytest.mark.spark, pytest.mark.postgres]
+
+CONTROL = "select o_orderstatus, count(*), sum(o_totalprice) from orders group by o_orderstatus"
+ONE_ROW = {"input": "select o_orderkey from orders limit 1", "returns": "int"}
+
+
+@pytest.fixture(scope="session")
+def _control_hash() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _slow_view(database: Any) -> None:
+    """A view of the database whose rows take for ever."""
+    with psycopg.connect(**database.admin.parameters, autocommit=True) as session:
+        session.execute("create view slow as select i, pg_sleep(30)::text as slept from generate_series(1, 100) i")
+        session.execute(f"grant select on slow to {database.run.user}")
+
+
+@pytest.fixture(autouse=True)
+def unharmed(runner: Any, _control_hash: list[str]) -> Iterator[None]:
+    """After each test the control snippet gives what it gave before the first; where the session is lost, the next
+    test's control run comes from a new one."""
+    call = runner.call("sql", CONTROL)
+    if not _control_hash:
+        _control_hash.append(runner.hash(call))
+    yield
+    if runner.engine.lost is None:
+        runner.prepare()
+        assert runner.hash(call) == _control_hash[0]
+        runner.ok(call)
+
+
+@pytest.fixture
+def fails(runner: Any) -> Callable[..., Any]:
+    """Run a dataframe snippet that must fail with that kind of failure and leave the session usable."""
+
+    def check(kind: str, code: str) -> Any:
+        outcome = runner.run(runner.call("dataframe", code))
+        assert outcome.status is RunStatus.FAILED
+        assert outcome.failure.kind == kind, outcome.failure
+        assert runner.engine.lost is None
+        return outcome.failure
+
+    return check
+
+
+def test_an_error_is_told_with_the_users_own_lines(fails: Any) -> None:
+    failure = fails("ZeroDivisionError", "def run(spark):\n    return helper()\n\ndef helper():\n    return 1 / 0")
+    assert failure.message == "division by zero"
+    assert "return 1 / 0" in failure.traceback
+    assert "session.py" not in failure.traceback
+
+
+def test_an_error_in_a_python_worker_keeps_its_name_and_message(runner: Any) -> None:
+    code = "def run(value):\n    raise LookupError('no such key:\\nnone')"
+    outcome = runner.run(runner.call("python_udf", code, file="snippets/look.py", **ONE_ROW))
+    assert outcome.status is RunStatus.FAILED
+    assert (outcome.failure.kind, outcome.failure.message) == ("LookupError", "no such key:\nnone")
+    assert 'File "snippets/look.py", line 2, in run' in outcome.failure.traceback
+
+
+def test_an_error_of_the_database_keeps_its_name_and_message(runner: Any) -> None:
+    runner.prepare(tables=(Table(name="orders"), Table(name="slow")))
+    with psycopg.connect(**runner.database.admin.parameters, autocommit=True) as session:
+        session.execute("alter view slow rename to gone")
+    outcome = runner.run(runner.call("sql", "select * from slow"))
+    with psycopg.connect(**runner.database.admin.parameters, autocommit=True) as session:
+        session.execute("alter view gone rename to slow")
+    assert outcome.status is RunStatus.FAILED
+    assert outcome.failure.kind == "PSQLException"
+    assert 'relation "slow" does not exist' in outcome.failure.message
+
+
+def test_a_syntax_error_is_told_with_its_line(fails: Any) -> None:
+    assert "line 2" in fails("SyntaxError", "\ndef run(spark) return").traceback
+
+
+def test_a_missing_entry_is_told(fails: Any) -> None:
+    assert "entry" in fails("MissingEntry", "def other(spark):\n    return None").message
+
+
+def test_returning_nothing_fails(fails: Any) -> None:
+    assert "must return a DataFrame" in fails("ReturnedNothing", "def run(spark):\n    spark.range(3)").message
+
+
+def test_returning_something_else_fails(fails: Any) -> None:
+    fails("ReturnedNoDataFrame", "def run(spark):\n    return spark.range(3).collect()")
+
+
+def test_a_function_that_returns_an_iterator_has_not_done_its_work(runner: Any) -> None:
+    outcome = runner.run(runner.call("function", "def run():\n    yield 1"))
+    assert outcome.failure.kind == "ReturnedIterator"
+
+
+def test_leaving_the_interpreter_is_a_failure_like_any_other(fails: Any) -> None:
+    fails("SystemExit", "import sys\ndef run(spark):\n    sys.exit(3)")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "spark.conf.set('spark.sql.shuffle.partitions', '7')",
+        "spark.sql('set spark.sql.ansi.enabled = false')",
+        "type(spark).builder.getOrCreate().conf.set('spark.sql.session.timeZone', 'Asia/Tokyo')",
+        "spark.conf.unset('spark.sql.shuffle.partitions')",
+    ],
+)
+def test_changing_a_setting_fails(fails: Any, change: str) -> None:
+    failure = fails("ChangedSettings", f"def run(spark):\n    {change}\n    return spark.range(3)")
+    assert "spark.sql." in failure.message
+
+
+@pytest.mark.parametrize(
+    "cache",
+    ["spark.table('orders').cache().count()", "spark.sql('cache table orders')", "spark.range(9).rdd.cache().count()"],
+)
+def test_leaving_something_cached_fails(fails: Any, cache: str) -> None:
+    fails("LeftCachedView", f"def run(spark):\n    {cache}\n    return spark.range(3)")
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("ChangedViews", "spark.range(3).createOrReplaceTempView('orders')"),
+        ("ChangedViews", "spark.range(3).createOrReplaceTempView('another')"),
+        ("ChangedViews", "spark.range(3).createGlobalTempView('for_all')"),
+        ("ChangedViews", "spark.catalog.dropTempView('orders')"),
+        ("LeftFunction", "spark.udf.register('double_it', lambda x: x)"),
+        ("LeftTable", "spark.range(3).write.saveAsTable('kept')"),
+        ("LeftTable", "spark.sql('create database mine')"),
+    ],
+)
+def test_leaving_something_behind_in_the_catalog_fails(fails: Any, kind: str, change: str) -> None:
+    fails(kind, f"def run(spark):\n    {change}\n    return spark.range(3)")
+
+
+def test_what_one_run_leaves_in_its_module_is_not_there_in_the_next(runner: Any) -> None:
+    code = """
+        SEEN = []
+
+        def run():
+            SEEN.append(1)
+            assert len(SEEN) == 1
+        """
+    runner.ok(runner.call("function", code))
+    runner.ok(runner.call("function", code))
+
+
+def test_stopping_the_session_costs_it(runner: Any) -> None:
+    outcome = runner.run(runner.call("dataframe", "def run(spark):\n    spark.stop()"))
+    assert outcome.status is RunStatus.FAILED
+    assert outcome.failure.kind == "StoppedSession"
+    assert "stopped" in runner.engine.lost
+
+
+def test_a_process_that_ends_itself_is_recorded_as_killed(runner: Any) -> None:
+    outcome = runner.run(runner.call("dataframe", "import os\ndef run(spark):\n    os._exit(7)"))
+    assert outcome.status is RunStatus.KILLED
+    assert outcome.failure.kind == "SessionLost"
+    assert runner.engine.lost
+
+
+def test_allocating_without_end_ends_at_the_memory_cap(runner: Any) -> None:
+    code = """
+        def run(value):
+            hoard = []
+            while True:
+                hoard.append(bytearray(50_000_000))
+        """
+    outcome = runner.run(runner.call("python_udf", code, **ONE_ROW))
+    assert outcome.status is RunStatus.KILLED
+    assert "memory" in outcome.failure.message
+    assert runner.engine.lost
+
+
+def test_printing_without_measure_is_bounded(runner: Any) -> None:
+    code = "def run():\n    for _ in range(30):\n        print('x' * 1_000_000)\n    return 1"
+    outcome = runner.ok(runner.call("function", code))
+    assert outcome.output_bytes >= 30_000_000
+    assert len(outcome.output_tail) <= 8000
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "fields"),
+    [
+        ("function", "import time\ndef run():\n    time.sleep(1000)", {}),
+        ("function", "def run():\n    while True:\n        pass", {}),
+        ("dataframe", "import time\ndef run(spark):\n    time.sleep(1000)", {}),
+        ("python_udf", "import time\ndef run(value):\n    time.sleep(1000)", ONE_ROW),
+        ("python_udf", "def run(value):\n    while True:\n        pass", ONE_ROW),
+        ("python_udf", "while True:\n    pass", ONE_ROW),
+        ("sql", "select count(*) from range(1000000000000) where id % 3 = 1", {}),
+    ],
+    ids=["sleep", "loop", "building", "udf-sleep", "udf-loop", "module-loop", "spark"],
+)
+def test_a_snippet_that_never_ends_is_cancelled_and_the_session_goes_on(
+    runner: Any, kind: str, code: str, fields: dict[str, Any]
+) -> None:
+    begun = time.monotonic()
+    outcome = runner.run(runner.call(kind, code, **fields), timeout_seconds=1.0)
+    assert outcome.status is RunStatus.TIMEOUT
+    assert outcome.failure.kind == "Timeout"
+    assert outcome.wall_seconds is None
+    assert runner.engine.lost is None
+    assert time.monotonic() - begun < 30
+
+
+def test_a_statement_of_the_database_ends_with_its_run(runner: Any) -> None:
+    runner.prepare(tables=(Table(name="orders"), Table(name="slow")))
+    outcome = runner.run(runner.call("sql", "select * from slow"), timeout_seconds=1.0)
+    assert outcome.status is RunStatus.TIMEOUT
+    assert runner.engine.lost is None
+    assert runner.statements() == 0
+
+
+def test_silent_nulls_are_caught(runner: Any) -> None:
+    code = "from decimal import Decimal\ndef run(price):\n    return price + Decimal(1)"
+    fields = {"input": "select o_totalprice from orders where o_orderkey < 100", "returns": "double"}
+    with pytest.raises(ChildError) as caught:
+        runner.engine.fingerprint(runner.call("python_udf", code, **fields), 60.0)
+    assert caught.value.kind == "AllNull"
+    allowed = runner.engine.fingerprint(runner.call("python_udf", code, **fields, allow_all_null=True), 60.0)
+    assert allowed.all_null_columns
+
+
+def test_nulls_from_nulls_are_no_trap(runner: Any) -> None:
+    fields = {"input": "select cast(null as double) from orders where o_orderkey < 100", "returns": "double"}
+    facts = runner.engine.fingerprint(runner.call("python_udf", "def run(value):\n    return value", **fields), 60.0)
+    assert facts.all_null_columns
+    assert facts.rows > 0
+
+
+def test_an_untimed_pass_that_never_ends_is_cancelled_too(runner: Any) -> None:
+    call = runner.call("python_udf", "import time\ndef run(value):\n    time.sleep(1000)", **ONE_ROW)
+    with pytest.raises(ChildError) as caught:
+        runner.engine.fingerprint(call, 1.0)
+    assert caught.value.kind == "Timeout"

@@ -1,0 +1,146 @@
+"""Figures and comparisons from runs, and the document that ``--json`` prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analyzer.material import TaskMaterial, load_material
+from analyzer.outcome import outcome_of, task_outcome
+from analyzer.summaries import Summary, outlier_slots, summarise
+from benchmarks.synthetic import write_task
+from snipbench.domain.plan import Phase
+from snipbench.domain.run import Run, RunStatus
+from snipbench.errors import UsageError
+from snipbench.statistics import RatioVerdict
+from snipbench.store.sqlite import SqliteStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    opened = SqliteStore(tmp_path / "store.sqlite")
+    write_task(opened, "task-1", samples=0)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def material(store: SqliteStore) -> TaskMaterial:
+    return load_material(store, "task-1")
+
+
+def summary_of(summaries: tuple[Summary, ...], snippet: str, limit: int = 10) -> Summary:
+    return next(
+        found
+        for found in summaries
+        if found.place.snippet == snippet and dict(found.place.parameters) == {"limit": limit}
+    )
+
+
+def verdict_of(summary: Summary, measure: str = "wall_seconds") -> RatioVerdict:
+    return next(found for found in summary.comparisons if found.measure == measure).ratio.verdict
+
+
+def changed(runs: tuple[Run, ...], snippet: str, count: int, **outcome: Any) -> tuple[Run, ...]:
+    """``runs`` with the outcome of the first ``count`` measured runs of ``snippet`` changed."""
+    found = [run for run in runs if run.snippet == snippet and run.phase is Phase.MEASURED][:count]
+    ids = {run.slot_id for run in found}
+    return tuple(replace(run, outcome=replace(run.outcome, **outcome)) if run.slot_id in ids else run for run in runs)
+
+
+def test_every_snippet_has_figures_at_every_point_in_the_order_of_the_file(material: TaskMaterial) -> None:
+    summaries = summarise(material.order, material.runs)
+    names = [(found.place.snippet, dict(found.place.parameters)["limit"]) for found in summaries]
+    assert names == [(name, limit) for limit in (10, 20) for name in ("row", "pandas", "same", "broken")]
+    row = summary_of(summaries, "row")
+    assert (row.runs, row.failed, row.sessions, row.comparisons) == (12, 0, 1, ())
+    wall = row.figures["wall_seconds"]
+    assert wall.n == 12
+    assert wall.low is not None
+    assert wall.low <= 0.1 * 1.02
+
+
+def test_verdicts_follow_the_pairs(material: TaskMaterial) -> None:
+    summaries = summarise(material.order, material.runs)
+    assert verdict_of(summary_of(summaries, "pandas")) is RatioVerdict.FASTER
+    assert verdict_of(summary_of(summaries, "same")) is not RatioVerdict.FASTER
+    broken = summary_of(summaries, "broken")
+    assert (broken.runs, broken.failed, broken.figures["wall_seconds"].median) == (12, 12, None)
+    assert verdict_of(broken) is RatioVerdict.INCONCLUSIVE
+
+
+def test_what_the_source_could_not_resolve_is_missing_not_zero(material: TaskMaterial) -> None:
+    row = summary_of(summarise(material.order, material.runs), "row")
+    assert row.figures["cpu_seconds_database"].median is None
+    assert row.figures["cpu_seconds_executor"].median is not None
+
+
+def test_no_pair_spans_two_sessions(material: TaskMaterial) -> None:
+    runs = changed(material.runs, "pandas", 24, session_id="session-2")
+    comparison = summary_of(summarise(material.order, runs), "pandas").comparisons[0]
+    assert (comparison.ratio.pairs, comparison.pairs_unusable) == (0, 12)
+    assert comparison.ratio.verdict is RatioVerdict.INCONCLUSIVE
+
+
+def test_the_median_of_the_survivors_is_no_claim_when_many_runs_failed(material: TaskMaterial) -> None:
+    runs = changed(material.runs, "pandas", 4, status=RunStatus.TIMEOUT, wall_seconds=None)
+    summaries = summarise(material.order, runs)
+    lossy = [
+        found.comparisons[0]
+        for found in summaries
+        if found.place.snippet == "pandas" and found.comparisons[0].pairs_unusable
+    ]
+    assert sum(found.pairs_unusable for found in lossy) == 4
+    assert any(found.ratio.verdict is RatioVerdict.INCONCLUSIVE and found.pairs_unusable > 1 for found in lossy)
+
+
+def test_outliers_are_labelled_and_stay_in_the_figures(material: TaskMaterial) -> None:
+    runs = changed(material.runs, "row", 1, wall_seconds=9.0)
+    summaries = summarise(material.order, runs)
+    assert sum(found.outliers for found in summaries if found.place.snippet == "row") == 1 + sum(
+        run.snippet == "row" for run in material.runs if run.slot_id in outlier_slots(material.runs)
+    )
+    assert {found.figures["wall_seconds"].n for found in summaries if found.place.snippet == "row"} == {12}
+
+
+def test_the_outcome_has_the_keys_of_the_design(store: SqliteStore) -> None:
+    outcome = task_outcome(store, "task-1")
+    assert json.loads(json.dumps(outcome, allow_nan=False)) == outcome
+    assert list(outcome) == ["order_id", "task_id", "status", "plan_hash", "experiments", "report", "analyses"]
+    (experiment,) = outcome["experiments"]
+    assert list(experiment) == ["name", "database", "snippets"]
+    pandas = next(found for found in experiment["snippets"] if found["name"] == "pandas")
+    promised = (
+        "name kind parameters runs failed wall_seconds cpu_seconds memory_peak_bytes result_hash equal_to_baseline "
+        "steady ratio_to_baseline errors"
+    )
+    assert [key for key in pandas if key not in {"role", "baseline"}] == promised.split()
+    assert set(pandas["ratio_to_baseline"]) == {"median", "low", "high", "pairs", "verdict"}
+    assert set(pandas["cpu_seconds"]) == {"executor", "database"}
+    assert set(pandas["wall_seconds"]) == {"median", "low", "high"}
+    assert (pandas["parameters"], pandas["equal_to_baseline"]) == ({"limit": 10}, True)
+    assert (pandas["memory_peak_bytes"], pandas["steady"]) == (380_000_000, None)
+
+
+def test_the_outcome_tells_each_error_once(store: SqliteStore) -> None:
+    snippets = task_outcome(store, "task-1")["experiments"][0]["snippets"]
+    broken = next(found for found in snippets if found["name"] == "broken")
+    assert broken["errors"] == ["ValueError: it is broken (13 runs)", "result: ValueError: it is broken"]
+    assert (broken["result_hash"], broken["equal_to_baseline"]) == (None, None)
+    assert next(found for found in snippets if found["name"] == "row")["ratio_to_baseline"] is None
+
+
+def test_a_task_that_has_not_begun_has_an_outcome(material: TaskMaterial) -> None:
+    outcome = outcome_of(replace(material, runs=(), results=(), plan=None, environment=None))
+    first = outcome["experiments"][0]["snippets"][0]
+    assert (first["runs"], first["wall_seconds"]) == (0, {"median": None, "low": None, "high": None})
+
+
+def test_an_unknown_task_is_named(store: SqliteStore) -> None:
+    with pytest.raises(UsageError, match="task-9"):
+        task_outcome(store, "task-9")

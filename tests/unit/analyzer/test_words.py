@@ -1,0 +1,62 @@
+"""Numbers in words: rounded so that a person can hold them, and never more certain than they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from analyzer import words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (0.00123, "1.2 ms"), (0.231, "231 ms"), (0.9999, "1.00 s"), (4.126, "4.13 s"), (125.0, "2 min 5 s")],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert words.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(None, "–"), (12, "12 B"), (1500, "1.5 kB"), (3_200_000, "3.2 MB"), (4.2e9, "4.2 GB")]
+)
+def test_sizes(count: float | None, text: str) -> None:
+    assert words.size(count) == text
+
+
+def variant(verdict: str, median: float, low: float | None, high: float | None, pairs: int = 20) -> dict[str, Any]:
+    ratio = {"median": median, "low": low, "high": high, "pairs": pairs, "verdict": verdict}
+    return {
+        "name": "pandas",
+        "role": "variant",
+        "baseline": "row",
+        "parameters": {"n": 3},
+        "equal_to_baseline": True,
+        "ratio_to_baseline": ratio,
+    }
+
+
+def test_faster_is_told_as_a_factor_with_its_interval() -> None:
+    said = words.sentence(variant("faster", 1 / 2.7, 1 / 2.9, 1 / 2.5), "row")
+    assert said == "pandas (n=3) is 2.7× faster than row, 95 % 2.5–2.9, 20 pairs"
+
+
+def test_slower_is_told_the_same_way() -> None:
+    said = words.sentence(variant("slower", 1.25, 1.2, 1.31), "row")
+    assert said == "pandas (n=3) is 1.25× slower than row, 95 % 1.20–1.31, 20 pairs"
+
+
+def test_no_interval_is_no_claim() -> None:
+    said = words.sentence(variant("inconclusive", 0.5, None, None, pairs=3), "row")
+    assert said == "pandas (n=3) against row is inconclusive: ratio 0.50, 3 pairs"
+
+
+def test_a_wrong_result_is_said_before_its_speed() -> None:
+    wrong = variant("faster", 0.5, 0.4, 0.6) | {"equal_to_baseline": False}
+    said = words.sentences({"snippets": [wrong]})
+    assert said[0] == "pandas (n=3) computes something else than row"
+
+
+def test_a_floor_is_not_talked_about() -> None:
+    floor = variant("faster", 0.5, 0.4, 0.6) | {"role": "floor"}
+    assert words.sentences({"snippets": [floor]}) == []

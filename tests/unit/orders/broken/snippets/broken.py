@@ -1,0 +1,3 @@
+def run(spark):
+    table = spark.range(3)
+    return table.where(id >)
