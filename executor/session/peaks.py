@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 CLEAR_PEAK = "5"
 """Written to ``/proc/PID/clear_refs`` it sets the peak resident set (``VmHWM``) to the current one."""
+SETTLE_SECONDS = 1.0
+"""How long a worker may take to tidy up after a run: it collects garbage once its results are sent."""
 
 
 class JvmPools:
@@ -37,8 +40,15 @@ class PythonMemory:
         """Context switches by process at the reset; ``None`` where the peak could not be reset."""
 
     def reset(self, *, own_process: bool) -> None:
-        """Reset all peaks. ``own_process``: whether this process takes part."""
-        pids = [*self._workers(), *([self._own_pid] if own_process else [])]
+        """Reset all peaks. ``own_process``: whether this process takes part.
+
+        Waits a little for workers that still tidy up after the run before: they would seem to take part in this one.
+        """
+        workers = self._workers()
+        until = monotonic() + SETTLE_SECONDS
+        while any(_is_busy(pid) for pid in workers) and monotonic() < until:
+            sleep(0.002)
+        pids = [*workers, *([self._own_pid] if own_process else [])]
         self._before = {}
         for pid in pids:
             was_reset, status = _reset_peak(pid), _Status.of(pid)
@@ -83,6 +93,15 @@ class _Status:
             return None
         switches = int(fields["voluntary_ctxt_switches"]) + int(fields["nonvoluntary_ctxt_switches"])
         return cls(int(fields["VmHWM"].split()[0]) * 1024, switches)
+
+
+def _is_busy(pid: int) -> bool:
+    """Whether the process runs or wants to."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] == "R"
 
 
 def _reset_peak(pid: int) -> bool:

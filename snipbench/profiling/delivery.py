@@ -104,8 +104,12 @@ class _Process:
         """Deliver every thread's buffer; returns the sink's last error, whose calls are counted as lost."""
         return self.deliver(self.states.copy())
 
-    def deliver(self, states: list[ThreadState]) -> Exception | None:
-        """Deliver the buffers of ``states``; never raises, returns the sink's last error."""
+    def deliver(self, states: list[ThreadState], *, give_way: bool = False) -> Exception | None:
+        """Deliver the buffers of ``states``; never raises, returns the sink's last error.
+
+        ``give_way``: leave the rest for later once a thread wants to fork, which would otherwise wait behind every
+        thread whose buffer is full.
+        """
         failure: Exception | None = None
         with self._lock:
             if self._delivering:  # a signal handler, or a sink whose own functions are profiled: the outer one goes on
@@ -114,10 +118,12 @@ class _Process:
             try:
                 for state in states:
                     ended = state.life() is None  # asked first: an ended thread appends no more
-                    records = state.take()
-                    if records:
+                    waiting = len(state.records)  # not what its owner appends meanwhile: that could go on for ever
+                    while waiting > 0 and not (give_way and self.forking):
+                        records = state.take()
+                        waiting -= len(records)
                         failure = self._write(state.thread_id, records) or failure
-                    if ended and state in self.states:
+                    if ended and not state.records and state in self.states:
                         self.states.remove(state)
             finally:
                 self._delivering = False
@@ -195,8 +201,7 @@ class _Process:
                     self._flusher = None
                     return
             pause.wait(interval)
-            if not self.forking:
-                self.flush()
+            self.deliver(self.states.copy(), give_way=True)
 
     def _arm_multiprocessing(self) -> None:
         # Children of multiprocessing end with os._exit: no exit function runs, but their own finalizers do.

@@ -55,8 +55,8 @@ class ThreadState:
         self.life = weakref.ref(life)
 
     def take(self) -> list[Call]:
-        """What is buffered, taken away; safe while the owner appends, not beside another ``take``."""
-        number = len(self.records)
+        """The oldest of what is buffered, taken away; safe while the owner appends, not beside another ``take``."""
+        number = min(len(self.records), SPILL_EVERY)
         records = self.records[:number]
         del self.records[:number]
         return records
@@ -96,8 +96,8 @@ def spill(state: ThreadState, call: int) -> None:
     state.flush_at = 0 if process.closing else call + SPILL_EVERY
     if not process.armed:  # the first call in a forked child
         process.arm()
-    if not process.forking:
-        process.deliver([state])
+    if not process.forking:  # else it goes on recording without waiting
+        process.deliver([state], give_way=True)
 
 
 def _after_fork_in_child() -> None:

@@ -130,6 +130,7 @@ def work():
     while not stop.is_set():
         leaf(0)
         number += 1
+        if number % 500 == 0: time.sleep(0.002)
     done.append(number)
 threads = [threading.Thread(target=work) for _ in range(4)]
 for thread in threads: thread.start()
