@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Generator
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +23,12 @@ from orchestrator import jars as jar_cache
 def jars() -> tuple[Path, ...]:
     """Delta's and PostgreSQL's jars, verified."""
     return jar_cache.ensure()
+
+
+@pytest.fixture(scope="session")
+def mongo_server() -> str:
+    """URL of the server of MongoDB's protocol, without a database; for tests of the groups mongo and ferretdb."""
+    return os.environ["SNIPBENCH_TEST_MONGO"].rstrip("/")
 
 
 def _java() -> str | None:
@@ -51,6 +59,41 @@ def _mongo() -> str | None:
     return None if os.environ.get("SNIPBENCH_TEST_MONGO") else "SNIPBENCH_TEST_MONGO names no server"
 
 
+def _ferretdb() -> str | None:
+    if lack := _mongo():
+        return lack
+    from snipbench.store.mongo import MongoStore
+
+    store = MongoStore(f"{os.environ['SNIPBENCH_TEST_MONGO'].rstrip('/')}/snipbench_test")
+    try:
+        return None if store.server_is_ferret() else "the server is not FerretDB"
+    finally:
+        store.close()
+
+
+def _root() -> str | None:
+    return None if os.geteuid() == 0 else "not root"
+
+
+def _mounts() -> str | None:
+    if lack := _root():
+        return lack
+    with tempfile.TemporaryDirectory() as point:
+        mount = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", point], capture_output=True, text=True, check=False)
+        if mount.returncode == 0:
+            subprocess.run(["umount", point], check=True)
+            return None
+    return f"cannot mount: {mount.stderr.strip()}"
+
+
+def _xfs() -> str | None:
+    return None if shutil.which("mkfs.xfs") else "no mkfs.xfs"
+
+
+def _maven() -> str | None:
+    return None if shutil.which("mvn") else "no Maven"
+
+
 GROUPS = {
     "spark": _java,
     "docker": _docker,
@@ -58,7 +101,16 @@ GROUPS = {
     "browser": _browser,
     "redis": _redis,
     "mongo": _mongo,
+    "ferretdb": _ferretdb,
+    "root": _root,
+    "mounts": _mounts,
+    "xfs": _xfs,
+    "maven": _maven,
 }
+
+
+def _all_required() -> bool:
+    return os.environ.get("SNIPBENCH_REQUIRE_GROUPS") == "all"
 
 
 @cache
@@ -68,12 +120,32 @@ def _lack(group: str) -> str | None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine cannot run, unless every group is required."""
-    if os.environ.get("SNIPBENCH_REQUIRE_GROUPS") == "all":
+    if _all_required():
         return
     for item in items:
         for group in GROUPS:
             if item.get_closest_marker(group) and _lack(group):
                 item.add_marker(pytest.mark.skip(reason=f"group {group}: {_lack(group)}"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where every group is required a test that skips itself has failed."""
+    report = yield
+    if report.skipped and _all_required() and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself as a whole."""
+    report = yield
+    if report.skipped and _all_required():
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be: {report.longrepr}"
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

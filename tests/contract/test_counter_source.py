@@ -313,7 +313,7 @@ def test_descriptors_are_given_back(target: Target, obedient: Obedient) -> None:
     assert len(list(folder.iterdir())) == before
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody whom the kernel refuses")
+@pytest.mark.root  # nobody else can become somebody whom the kernel refuses
 def test_what_the_kernel_refuses_to_tell_is_none_not_zero(target: Target, obedient: Obedient) -> None:
     code = (
         "import os, sys; from snipbench.resources.process_tree import ProcessTreeSource;"

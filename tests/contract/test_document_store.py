@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -37,10 +36,9 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield str(tmp_path / "home" / "store.sqlite")
         return
-    server = os.environ.get("SNIPBENCH_TEST_MONGO")
-    if not server:
-        pytest.skip("SNIPBENCH_TEST_MONGO names no server")
     import pymongo
+
+    server = request.getfixturevalue("mongo_server")
 
     database = f"snipbench_test_{uuid.uuid4().hex[:12]}"
     base, _, options = server.partition("?")

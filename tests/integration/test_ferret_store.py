@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Iterator
 
+import pymongo
 import pytest
 
+from snipbench.store.ferret import FerretStore
 from snipbench.store.opening import open_store
 from snipbench.store.port import DocumentStore
 
-pytestmark = pytest.mark.mongo
-pymongo = pytest.importorskip("pymongo")
+pytestmark = pytest.mark.ferretdb
 
 
 @pytest.fixture
@@ -22,31 +22,20 @@ def name() -> str:
 
 
 @pytest.fixture
-def server() -> str:
-    url = os.environ.get("SNIPBENCH_TEST_MONGO")
-    if not url:
-        pytest.skip("SNIPBENCH_TEST_MONGO names no server")
-    return url.rstrip("/")
-
-
-@pytest.fixture
-def store(server: str, name: str) -> Iterator[DocumentStore]:
-    from snipbench.store.ferret import FerretStore
-
-    store = open_store(f"{server}/{name}")
-    if not isinstance(store, FerretStore):
-        pytest.skip("the server is not FerretDB")
+def store(mongo_server: str, name: str) -> Iterator[DocumentStore]:
+    store = open_store(f"{mongo_server}/{name}")
+    assert isinstance(store, FerretStore)
     yield store
     store.close()
-    with pymongo.MongoClient(server) as client:
+    with pymongo.MongoClient(mongo_server) as client:
         client.drop_database(name)
 
 
 def test_the_claim_of_a_dead_writer_is_respected_for_a_while_and_then_overtaken(
-    store: DocumentStore, server: str, name: str
+    store: DocumentStore, mongo_server: str, name: str
 ) -> None:
     store.replace("tasks", {"_id": "a", "n": 1}, expected_version=None)
-    with pymongo.MongoClient(server) as client:
+    with pymongo.MongoClient(mongo_server) as client:
         claims = client[name]["claims"]
         claims.insert_one({"_id": "tasks/a@1#1", "at": time.time()})
         assert not store.replace("tasks", {"_id": "a", "n": 2}, expected_version=1)

@@ -80,10 +80,14 @@ def _fail(reason: str) -> dict[str, Path]:
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("fetch", [sources.from_spark, sources.from_maven], ids=["Spark's resolver", "Maven"])
+@pytest.mark.parametrize(
+    "fetch",
+    [
+        pytest.param(sources.from_spark, id="Spark's resolver"),
+        pytest.param(sources.from_maven, id="Maven", marks=pytest.mark.maven),
+    ],
+)
 def test_each_resolver_gives_the_locked_jars(fetch: sources.Fetch, tmp_path: Path) -> None:
-    if fetch is sources.from_maven and not shutil.which("mvn"):
-        pytest.skip("no Maven on this machine: it is the second resolver, not a need")
     jar = jar_cache.locked()[-1]
     found = fetch([jar.coordinate], tmp_path)
     assert found[jar.coordinate].stat().st_size > 100_000

@@ -146,7 +146,6 @@ def test_questions_about_one_task_are_answered_by_an_index(tmp_path: Path) -> No
     assert "USING INDEX runs_by_task" in plan[0][3]
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
 def test_connections_do_not_pile_up(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "store.sqlite")
     store.insert("things", [{"_id": f"{n:04}"} for n in range(1500)])

@@ -10,8 +10,6 @@ from snipbench.errors import StoreAway, UsageError
 from snipbench.store.opening import open_store
 from snipbench.store.sqlite import SqliteStore
 
-pytest.importorskip("pymongo")
-
 
 def test_a_path_is_a_sqlite_file(tmp_path: Path) -> None:
     store = open_store(str(tmp_path / "a" / "store.sqlite"))

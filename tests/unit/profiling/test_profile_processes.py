@@ -209,7 +209,6 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_function_pickled_by_value_takes_source_folder_task_and_slot_along(program, spooled, tmp_path):
-    pytest.importorskip("pyspark")
     program(
         PREAMBLE
         + f"""
