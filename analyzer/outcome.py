@@ -1,7 +1,7 @@
 """The outcome of a task as one document: what ``run --json`` and ``show --json`` print (design, section 6).
 
-Beyond the design's keys a snippet carries ``role`` and ``baseline``, and the outcome ``analyses``: name, kind,
-verdict and the sentence of each.
+Beyond the design's keys a snippet carries ``role``, ``baseline`` and ``drift`` (the factor by which its times grew over
+a session), and the outcome ``analyses``: name, kind, verdict and the sentence of each.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ def _snippet(summary: Summary, result: SnippetResult | None, runs: list[Run]) ->
         "equal_to_baseline": None
         if result is None or result.comparison is None
         else _EQUAL[result.comparison.equality],
-        "steady": None,
+        "steady": summary.steadiness.steady,
+        "drift": summary.steadiness.drift,
         "ratio_to_baseline": _ratio(summary),
         "errors": _errors(result, runs),
     }

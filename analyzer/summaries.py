@@ -12,7 +12,16 @@ from analyzer.measures import COMPARED, SUMMARISED, Measure, is_usable, wall_sec
 from snipbench.domain.order import Experiment, Order, Snippet
 from snipbench.domain.plan import Parameters, Phase, parameter_points
 from snipbench.domain.run import Run
-from snipbench.statistics import Interval, RatioResult, RatioVerdict, median_interval, outlier_labels, paired_ratio
+from snipbench.statistics import (
+    Interval,
+    RatioResult,
+    RatioVerdict,
+    Steadiness,
+    median_interval,
+    outlier_labels,
+    paired_ratio,
+    steadiness,
+)
 
 TOLERATED_LOSS = 0.1
 """Share of runs (or pairs) that may be missing from a figure; beyond it the rest would say nothing about them."""
@@ -52,6 +61,8 @@ class Summary:
     outliers: int
     sessions: int
     figures: Mapping[str, Interval]
+    steadiness: Steadiness
+    """Of the wall times, in the order of the runs."""
     comparisons: tuple[PairedComparison, ...]
     """Empty for a baseline."""
 
@@ -115,6 +126,7 @@ def _summary(
         outliers=sum(run.slot_id in labelled for run in runs),
         sessions=len({run.outcome.session_id for run in runs}),
         figures={name: _figure([measure(run) for run in usable]) for name, measure in SUMMARISED.items()},
+        steadiness=_steadiness(usable),
         comparisons=()
         if snippet.baseline == snippet.name
         else tuple(
@@ -128,6 +140,14 @@ def _figure(values: Sequence[float | None]) -> Interval:
     if len(present) < (1 - TOLERATED_LOSS) * len(values):
         return Interval(None, None, None, len(present), None)
     return median_interval(present)
+
+
+def _steadiness(runs: Sequence[Run]) -> Steadiness:
+    sessions: dict[str, list[float]] = {}
+    for run in sorted(runs, key=lambda run: run.outcome.started_at):
+        if seconds := wall_seconds(run):
+            sessions.setdefault(run.outcome.session_id, []).append(seconds)
+    return steadiness(list(sessions.values()))
 
 
 def _comparison(

@@ -72,7 +72,7 @@ def sentence(snippet: dict[str, Any], baseline: str) -> str | None:
 
 
 def sentences(experiment: dict[str, Any]) -> list[str]:
-    """One sentence for each variant of an experiment of an outcome, a wrong result said first."""
+    """One sentence for each variant of an experiment of an outcome, a wrong result first; and for all that drifted."""
     said = []
     for snippet in experiment["snippets"]:
         if snippet.get("role") == "floor":
@@ -82,7 +82,18 @@ def sentences(experiment: dict[str, Any]) -> list[str]:
         text = sentence(snippet, str(snippet.get("baseline")))
         if text is not None:
             said.append(text)
+        if (drifting := _drifting(snippet)) is not None:
+            said.append(drifting)
     return said
+
+
+def _drifting(snippet: dict[str, Any]) -> str | None:
+    """``row was not steady: its times grew by 12 % over the runs of a session``; ``None`` where no drift was found."""
+    drift = snippet.get("drift")
+    if snippet.get("steady") is not False or drift is None:
+        return None
+    change = f"{'grew' if drift > 1 else 'fell'} by {abs(drift - 1) * 100:.0f} %"
+    return f"{snippet['name']}{_where(snippet)} was not steady: its times {change} over the runs of a session"
 
 
 def _where(snippet: dict[str, Any]) -> str:

@@ -41,7 +41,7 @@ def summaries(material: TaskMaterial) -> Iterator[Row]:
             "confidence_achieved": summary.figures["wall_seconds"].confidence_achieved,
             "result_hash": result_hash(result, runs.get(place, [])),
             "equality": result.comparison.equality.value if result and result.comparison else None,
-            "steady": None,
+            "steady": summary.steadiness.steady,
         }
 
 

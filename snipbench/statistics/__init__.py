@@ -14,6 +14,7 @@ from snipbench.statistics.ratio import (
     paired_ratio,
     unpaired_ratio,
 )
+from snipbench.statistics.steadiness import Steadiness, steadiness
 
 __all__ = [
     "EQUIVALENCE",
@@ -22,11 +23,13 @@ __all__ = [
     "Interval",
     "RatioResult",
     "RatioVerdict",
+    "Steadiness",
     "against_floor",
     "interval_ranks",
     "median",
     "median_interval",
     "outlier_labels",
     "paired_ratio",
+    "steadiness",
     "unpaired_ratio",
 ]

@@ -46,7 +46,7 @@ SUMMARIES = Table(
         number("confidence_achieved", "Coverage that the interval of the wall time guarantees", "ratio"),
         text("result_hash", "Hash of the result"),
         text("equality", "Result against the baseline's: equal, equal_within_tolerance, different, inconclusive"),
-        flag("steady", "Whether the warm-up reached a steady state; null where that was not tested"),
+        flag("steady", "Whether the measured wall times show no trend from run to run; null where too few tell"),
     ),
 )
 

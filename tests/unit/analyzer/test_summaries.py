@@ -108,6 +108,26 @@ def test_outliers_are_labelled_and_stay_in_the_figures(material: TaskMaterial) -
     assert {found.figures["wall_seconds"].n for found in summaries if found.place.snippet == "row"} == {12}
 
 
+def test_times_that_grow_from_run_to_run_are_not_steady(material: TaskMaterial) -> None:
+    hour = iter(range(1000))
+    runs = [
+        replace(
+            run,
+            outcome=replace(
+                run.outcome,
+                started_at=f"2026-01-31T{number // 60:02}:{number % 60:02}:00.000000Z",
+                wall_seconds=run.outcome.wall_seconds and 0.1 * (1.0 + 0.001 * number),
+            ),
+        )
+        for run, number in zip(material.runs, hour, strict=False)
+    ]
+    found = summary_of(summarise(material.order, runs), "row").steadiness
+    assert found.steady is False
+    assert found.drift is not None
+    assert found.drift > 1.05
+    assert summary_of(summarise(material.order, runs[::-1]), "row").steadiness == found
+
+
 def test_the_outcome_has_the_keys_of_the_design(store: SqliteStore) -> None:
     outcome = task_outcome(store, "task-1")
     assert json.loads(json.dumps(outcome, allow_nan=False)) == outcome
@@ -119,12 +139,12 @@ def test_the_outcome_has_the_keys_of_the_design(store: SqliteStore) -> None:
         "name kind parameters runs failed wall_seconds cpu_seconds memory_peak_bytes result_hash equal_to_baseline "
         "steady ratio_to_baseline errors"
     )
-    assert [key for key in pandas if key not in {"role", "baseline"}] == promised.split()
+    assert [key for key in pandas if key not in {"role", "baseline", "drift"}] == promised.split()
     assert set(pandas["ratio_to_baseline"]) == {"median", "low", "high", "pairs", "verdict"}
     assert set(pandas["cpu_seconds"]) == {"executor", "database"}
     assert set(pandas["wall_seconds"]) == {"median", "low", "high"}
     assert (pandas["parameters"], pandas["equal_to_baseline"]) == ({"limit": 10}, True)
-    assert (pandas["memory_peak_bytes"], pandas["steady"]) == (380_000_000, None)
+    assert (pandas["memory_peak_bytes"], pandas["steady"]) == (380_000_000, True)
 
 
 def test_the_outcome_tells_each_error_once(store: SqliteStore) -> None:

@@ -57,6 +57,16 @@ def test_a_wrong_result_is_said_before_its_speed() -> None:
     assert said[0] == "pandas (n=3) computes something else than row"
 
 
+@pytest.mark.parametrize(("drift", "change"), [(1.124, "grew by 12 %"), (0.9, "fell by 10 %")])
+def test_what_drifted_is_said_with_how_far(drift: float, change: str) -> None:
+    drifting = variant("faster", 0.5, 0.4, 0.6) | {"steady": False, "drift": drift}
+    assert words.sentences({"snippets": [drifting]})[1] == (
+        f"pandas (n=3) was not steady: its times {change} over the runs of a session"
+    )
+    for steady in (True, None):
+        assert len(words.sentences({"snippets": [drifting | {"steady": steady}]})) == 1
+
+
 def test_a_floor_is_not_talked_about() -> None:
     floor = variant("faster", 0.5, 0.4, 0.6) | {"role": "floor"}
     assert words.sentences({"snippets": [floor]}) == []
