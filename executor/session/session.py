@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -21,7 +23,8 @@ from executor.session.jobs import JobGroup
 from executor.session.kinds import Loaded, load
 from executor.session.metrics import PYTHON_METRICS, Metrics, MetricsReader
 from executor.session.outcome import materialise, require_result
-from executor.session.peaks import JvmPools, PythonMemory
+from executor.session.peaks import DAEMONS_VARIABLE, PythonMemory
+from executor.session.pools import JvmPools
 from executor.session.rules import RuleBroken
 from executor.session.views import Views
 from snipbench.domain.order import Kind
@@ -57,7 +60,7 @@ class Session:
         self._request: PrepareRequest | None = None
         self._jobs = JobGroup(context)
         self._pools = JvmPools(context._jvm)
-        self._python = PythonMemory(context._gateway.proc.pid, own_pid)
+        self._python = PythonMemory(Path(os.environ[DAEMONS_VARIABLE]), own_pid)
         self._metrics = MetricsReader(spark, self._mapper)
         self._current: Current | None = None
         self._reader: StateReader
