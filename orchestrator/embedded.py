@@ -39,7 +39,13 @@ def run(parts: Parts, path: Path, overrides: Mapping[str, int | None]) -> tuple[
 
 def retry(parts: Parts, name: str) -> tuple[TaskStatus, dict[str, Any]]:
     """Go on with a task after its last recorded run."""
-    return _lead(parts, TaskBook.open(parts.store, parts.clock, find_task(parts.store, name)))
+    book = TaskBook.open(parts.store, parts.clock, find_task(parts.store, name))
+    if book.task.mode != parts.mode:
+        raise UsageError(
+            f"task {book.task.task_id} was run with --databases {book.task.mode}: go on with the same, "
+            "or its runs could not be compared"
+        )
+    return _lead(parts, book)
 
 
 def find_task(store: DocumentStore, name: str) -> str:

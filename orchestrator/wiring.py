@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import psutil
 
@@ -13,11 +14,13 @@ from executor.calls import SessionSpec
 from executor.engine import Engine
 from executor.machine_lock import DEFAULT_PATH
 from orchestrator import jars
+from orchestrator.databases.docker.provider import DockerProvider
 from orchestrator.databases.embedded import EmbeddedProvider
+from orchestrator.databases.port import DatabaseProvider
 from orchestrator.databases.statements import cancel_backends
 from orchestrator.leading.parts import Home, Parts
 from orchestrator.leading.progress import Progress
-from snipbench.clock import SystemClock
+from snipbench.clock import Clock, SystemClock
 from snipbench.resources.process_tree import ProcessTreeSource
 from snipbench.store.sqlite import SqliteStore
 
@@ -25,24 +28,38 @@ MEMORY_SHARE = 0.6
 """Share of the machine's memory that a session's process tree may use before it is killed."""
 
 
+Databases = Literal["embedded", "docker"]
+"""What serves reference databases: processes of this machine, or containers of its Docker engine."""
+
+
+def provider(home: Path, databases: Databases = "embedded", clock: Clock | None = None) -> DatabaseProvider:
+    """The reference database provider of that name.
+
+    Raises:
+        MachineError: the machine lacks what it needs.
+    """
+    clock = clock or SystemClock()
+    return DockerProvider(home.resolve(), clock) if databases == "docker" else EmbeddedProvider(home.resolve(), clock)
+
+
 @contextmanager
-def embedded(home: Path, progress: Progress) -> Iterator[Parts]:
-    """Everything on this machine, no server to install. Leftovers of killed commands are reaped first."""
+def embedded(home: Path, progress: Progress, databases: Databases = "embedded") -> Iterator[Parts]:
+    """Everything on this machine. Leftovers of killed commands are reaped first."""
     place = Home(home.resolve())
     place.root.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
     source = ProcessTreeSource()
     store = SqliteStore(place.store)
-    databases = EmbeddedProvider(place.root, clock)
-    for leftover in databases.reap():
+    served = provider(place.root, databases, clock)
+    for leftover in served.reap():
         progress.note(f"reaped {leftover}")
     try:
         yield Parts(
-            mode="embedded",
+            mode=databases,
             home=place,
             store=store,
             clock=clock,
-            databases=databases,
+            databases=served,
             jars=jars.ensure(progress.note),
             progress=progress,
             counter_source=source,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +67,7 @@ def run(
     warmups: int | None = None,
     repetitions: int | None = None,
     seed: int | None = None,
+    databases: Literal["embedded", "docker"] = "embedded",
 ) -> Result:
     """Run an order file on this machine, from databases to report.
 
@@ -78,6 +79,6 @@ def run(
     from orchestrator.leading.progress import PlainProgress
 
     overrides = {"warmups": warmups, "repetitions": repetitions, "seed": seed}
-    with wiring.embedded(Path(home), PlainProgress(sys.stderr)) as parts:
+    with wiring.embedded(Path(home), PlainProgress(sys.stderr), databases) as parts:
         _, outcome = embedded.run(parts, Path(order), overrides)
         return Result(parts.home.lake, outcome)

@@ -40,7 +40,11 @@ def _docker() -> str | None:
     if client is None:
         return "no Docker client"
     asked = subprocess.run([client, "info"], capture_output=True, check=False, timeout=30)
-    return None if asked.returncode == 0 else "no Docker engine"
+    if asked.returncode != 0:
+        return "no Docker engine"
+    image = os.environ.get("SNIPBENCH_POSTGRES_IMAGE", "postgres:16")
+    found = subprocess.run([client, "image", "inspect", image], capture_output=True, check=False, timeout=30)
+    return None if found.returncode == 0 else f"no image {image} (tests/servers/postgres-image/make makes one)"
 
 
 def _sandbox() -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,10 +19,11 @@ def databases() -> None:
 
 @databases.command(name="list")
 @options.home
+@options.databases
 @options.as_json
-def list_prototypes(home: Path, as_json: bool) -> None:
+def list_prototypes(home: Path, databases: Any, as_json: bool) -> None:
     """List prototypes."""
-    found = _provider(home).prototypes()
+    found = _provider(home, databases).prototypes()
     if as_json:
         rows = [
             {
@@ -45,12 +47,13 @@ def list_prototypes(home: Path, as_json: bool) -> None:
 @databases.command()
 @options.order_file
 @options.home
-def build(order: Path, home: Path) -> None:
+@options.databases
+def build(order: Path, home: Path, databases: Any) -> None:
     """Build the prototypes of ORDER's databases that are not there yet."""
     from orchestrator.orders import read_order
 
     loaded = read_order(order)
-    provider = _provider(home)
+    provider = _provider(home, databases)
     for database in loaded.order.databases:
         prototype = provider.prepare(database, order.parent)
         click.echo(f"{database.name}: {'built' if prototype.built else 'found'} {prototype.prototype_key}")
@@ -59,9 +62,10 @@ def build(order: Path, home: Path) -> None:
 @databases.command()
 @click.argument("key")
 @options.home
-def verify(key: str, home: Path) -> int:
+@options.databases
+def verify(key: str, home: Path, databases: Any) -> int:
     """Compare the files of prototype KEY (or `all`) with its manifest; exit code 1 if any differs."""
-    provider = _provider(home)
+    provider = _provider(home, databases)
     code = 0
     for prototype in _chosen(provider, key):
         differences = provider.verify(prototype)
@@ -75,19 +79,19 @@ def verify(key: str, home: Path) -> int:
 @databases.command()
 @click.argument("key")
 @options.home
-def remove(key: str, home: Path) -> None:
+@options.databases
+def remove(key: str, home: Path, databases: Any) -> None:
     """Remove prototype KEY (or `all`)."""
-    provider = _provider(home)
+    provider = _provider(home, databases)
     for prototype in _chosen(provider, key):
         provider.remove(prototype)
         click.echo(f"removed {prototype.prototype_key}")
 
 
-def _provider(home: Path) -> DatabaseProvider:
-    from orchestrator.databases.embedded import EmbeddedProvider
-    from snipbench.clock import SystemClock
+def _provider(home: Path, databases: Any) -> DatabaseProvider:
+    from orchestrator import wiring
 
-    return EmbeddedProvider(home.resolve(), SystemClock())
+    return wiring.provider(home, databases)
 
 
 def _chosen(provider: DatabaseProvider, key: str) -> list[Prototype]:

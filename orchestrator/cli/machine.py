@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,12 +30,12 @@ def doctor(home: Path, as_json: bool) -> int:
 
 @click.command()
 @options.home
-def clean(home: Path) -> None:
+@options.databases
+def clean(home: Path, databases: Any) -> None:
     """Reap clones, unfinished prototypes and servers that killed commands left behind."""
-    from orchestrator.databases.embedded import EmbeddedProvider
-    from snipbench.clock import SystemClock
+    from orchestrator import wiring
 
-    removed = EmbeddedProvider(home.resolve(), SystemClock()).reap()
+    removed = wiring.provider(home, databases).reap()
     for leftover in removed:
         click.echo(f"removed {leftover}")
     click.echo(f"{len(removed)} leftovers removed")

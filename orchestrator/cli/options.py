@@ -20,6 +20,14 @@ home = click.option(
     help="Folder of store, lake, prototypes, reports.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+databases = click.option(
+    "--databases",
+    type=click.Choice(["embedded", "docker"]),
+    default="embedded",
+    envvar="SNIPBENCH_DATABASES",
+    show_default=True,
+    help="What serves reference databases: processes of this machine, or containers of its Docker engine.",
+)
 order_file = click.argument("order", type=click.Path(dir_okay=False, path_type=Path))
 
 

@@ -18,12 +18,14 @@ EXIT_CODES = {TaskStatus.COMPLETED: 0, TaskStatus.INTERRUPTED: 130}
 @click.command()
 @options.order_file
 @options.home
+@options.databases
 @options.overrides
 @options.as_json
 @click.option("--fail-if", "fail_if", metavar="METRIC:PERCENT", help="Exit 3 on a regression, e.g. wall_seconds:10%.")
 def run(
     order: Path,
     home: Path,
+    databases: Any,
     warmups: int | None,
     repetitions: int | None,
     seed: int | None,
@@ -37,7 +39,7 @@ def run(
     threshold = _threshold(fail_if)
     overrides = {"warmups": warmups, "repetitions": repetitions, "seed": seed}
     read_order(order, **overrides)  # before anything is made
-    with _Terminated(), wiring.embedded(home, _progress(as_json)) as parts:
+    with _Terminated(), wiring.embedded(home, _progress(as_json), databases) as parts:
         status, outcome = embedded.run(parts, order, overrides)
         code = _finish(status, outcome, as_json)
         return _regression(parts, outcome, threshold) or code
@@ -46,12 +48,13 @@ def run(
 @click.command()
 @click.argument("task", default="latest")
 @options.home
+@options.databases
 @options.as_json
-def retry(task: str, home: Path, as_json: bool) -> int:
+def retry(task: str, home: Path, databases: Any, as_json: bool) -> int:
     """Go on with TASK (an id, `latest` or `previous`) after its last recorded run."""
     from orchestrator import embedded, wiring
 
-    with _Terminated(), wiring.embedded(home, _progress(as_json)) as parts:
+    with _Terminated(), wiring.embedded(home, _progress(as_json), databases) as parts:
         status, outcome = embedded.retry(parts, task)
         return _finish(status, outcome, as_json)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.databases import roles
+from orchestrator.databases.cluster import Cluster
 from orchestrator.databases.generators import Generator, Loading
 from orchestrator.databases.generators.data_directory import DataDirectoryGenerator
 from orchestrator.databases.port import Connection
-from orchestrator.databases.server import HOST, Cluster
+from orchestrator.databases.statements import table_facts
 from orchestrator.databases.waiting import log_tail
 from snipbench.errors import DatabaseError
 
@@ -45,11 +47,16 @@ def refuse_if_too_small(place: Path, needed_bytes: int, what: str = "the prototy
         )
 
 
-def build(cluster: Cluster, generator: Generator, workspace: Path, password: str) -> str:
-    """Fill the cluster's directory, which does not exist yet, and leave it cleanly shut down.
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was built: the database that snippets see, and its tables' bytes with indexes and TOAST, by name."""
 
-    Returns:
-        Name of the database that snippets see.
+    database: str
+    table_bytes: Mapping[str, int]
+
+
+def build(cluster: Cluster, generator: Generator, workspace: Path, password: str) -> Content:
+    """Fill the cluster's directory, which does not exist yet, and leave it cleanly shut down.
 
     Raises:
         DatabaseError: the content cannot be had or loaded, or the disk is full.
@@ -61,19 +68,19 @@ def build(cluster: Cluster, generator: Generator, workspace: Path, password: str
         else:
             cluster.initialise()
         cluster.run_alone(roles.creation(password))
-        login = Connection(HOST, 0, "postgres", roles.ADMIN, password)
+        login = Connection("", 0, "postgres", roles.ADMIN, password)
         server = cluster.serve(BUILD_SETTINGS, login)
         try:
-            database = _fill(cluster, server.connection, generator, workspace)
+            content = _fill(cluster, server.connection, generator, workspace)
         finally:
             server.stop()
         state = cluster.control().get("Database cluster state")
         if state != "shut down":
             raise DatabaseError(f"the prototype was not shut down cleanly ({state}):\n{log_tail(cluster.log)}")
-    return database
+    return content
 
 
-def _fill(cluster: Cluster, login: Connection, generator: Generator, workspace: Path) -> str:
+def _fill(cluster: Cluster, login: Connection, generator: Generator, workspace: Path) -> Content:
     import psycopg
     from psycopg import sql
 
@@ -85,11 +92,11 @@ def _fill(cluster: Cluster, login: Connection, generator: Generator, workspace: 
             session.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
     connection = Connection(login.host, login.port, database, login.user, login.password)
     with psycopg.connect(**connection.parameters, autocommit=True) as session:
-        generator.load(Loading(session, connection, cluster.install, workspace))
+        generator.load(Loading(session, connection, cluster.clients, workspace))
         roles.confine(session, database)
         session.execute("VACUUM (FREEZE, ANALYZE)")
         session.execute("CHECKPOINT")
-    return database
+    return Content(database, {facts.name: facts.total_bytes for facts in table_facts(connection)})
 
 
 def _only_database(session: Any) -> str:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.databases.locks import directories_lock
 from orchestrator.databases.ownership import Owner
-from orchestrator.databases.processes import end_processes_of, processes_of, signal_process
 from orchestrator.databases.prototypes import remove_tree
+from orchestrator.databases.servers import Servers
 from snipbench.clock import Clock
 from snipbench.identity import new_id
 
 CLONE_FILE = "clone.json"
-FAST_STOP_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +22,7 @@ class CloneStore:
     """Clones below ``root``: ``clones/ID/{owner.json,clone.json,server.log,data}``."""
 
     root: Path
+    servers: Servers
     clock: Clock
 
     def reserve(self, prototype_key: str, task: str) -> Path:
@@ -49,7 +48,7 @@ class CloneStore:
         directory = self.root / "clones" / clone_id
         if not directory.is_dir():
             return
-        self._stop(directory)
+        self.servers.stop(directory)
         remove_tree(directory)
 
     def reap(self) -> list[str]:
@@ -61,26 +60,12 @@ class CloneStore:
                 if (owner := Owner.read(directory)) is None or not owner.alive()
             ]
             for directory in dead:
-                end_processes_of(directory, self.clock)
+                self.servers.end(directory)
                 remove_tree(directory)
         return [directory.name for directory in dead]
 
     def _directories(self) -> list[Path]:
         return sorted((self.root / "clones").glob("*"))
-
-    def _stop(self, directory: Path) -> None:
-        """Fast shutdown of the clone's postmaster; at once where that takes too long."""
-        working = processes_of(directory)
-        try:
-            postmaster = int((directory / "data" / "postmaster.pid").read_text().split()[0])
-        except (FileNotFoundError, ValueError, IndexError):
-            postmaster = 0
-        if postmaster in working:
-            signal_process(postmaster, signal.SIGINT)
-            deadline = self.clock.monotonic() + FAST_STOP_SECONDS
-            while processes_of(directory) and self.clock.monotonic() < deadline:
-                self.clock.sleep(0.02)
-        end_processes_of(directory, self.clock)
 
 
 def _prototype_key(directory: Path) -> str | None:

@@ -5,47 +5,28 @@ Everything lies below ``HOME/databases``: ``prototypes/``, ``clones/``, ``buildi
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.databases import roles
 from orchestrator.databases.account import server_account
+from orchestrator.databases.admission import admit, refuse_if_different
 from orchestrator.databases.building import refuse_if_too_small
 from orchestrator.databases.clones import CloneStore
 from orchestrator.databases.cloning import choose, copy_tree
+from orchestrator.databases.cluster import DATA
 from orchestrator.databases.generators import generator_for
 from orchestrator.databases.install import find_install
 from orchestrator.databases.locks import directories_lock
-from orchestrator.databases.manifest import Manifest
 from orchestrator.databases.port import Connection, Prototype, ReferenceDatabase
 from orchestrator.databases.prototypes import PrototypeStore, dataset_hash
-from orchestrator.databases.server import DATA, HOST, Cluster, Server
-from orchestrator.databases.statements import changed_settings
+from orchestrator.databases.server import HOST, LocalServer, LocalServers
+from orchestrator.databases.settings import CLONE_SETTINGS, as_options
 from snipbench.clock import Clock, SystemClock
-from snipbench.domain.order import Database, Scalar
+from snipbench.domain.order import Database
 from snipbench.errors import DatabaseError
 from snipbench.resources.port import Target
-
-CLONE_SETTINGS = {"autovacuum": "off"}
-"""Nothing may move in the background while runs are measured; the prototype is vacuumed and analysed already."""
-
-RESERVED = frozenset(
-    {
-        *(
-            "cluster_name",
-            "config_file",
-            "data_directory",
-            "external_pid_file",
-            "hba_file",
-            "ident_file",
-            "listen_addresses",
-        ),
-        *("logging_collector", "log_destination", "password_encryption", "port", "unix_socket_directories"),
-    }
-)
-SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
 
 
 class EmbeddedProvider:
@@ -67,19 +48,22 @@ class EmbeddedProvider:
         self._install = find_install(self._account, install_locations)
         self._root = (home / "databases").resolve()
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._prototypes = PrototypeStore(self._root, self._install, self._account, self._clock)
-        self._clones = CloneStore(self._root, self._clock)
-        self._served: dict[str, Server] = {}
+        self._servers = LocalServers(self._install, self._account, self._clock)
+        self._prototypes = PrototypeStore(self._root, self._servers, self._clock)
+        self._clones = CloneStore(self._root, self._servers, self._clock)
+        self._served: dict[str, LocalServer] = {}
         self._lock = threading.Lock()
 
     def dataset_hash(self, database: Database, base: Path) -> str:
         return dataset_hash(generator_for(database.dataset, base))
 
     def prepare(self, database: Database, base: Path) -> Prototype:
-        return self._prototypes.prepare(generator_for(database.dataset, base))
+        return self._prototypes.prepare(generator_for(database.dataset, base), self._servers)
 
-    def clone(self, prototype: Prototype, database: Database, *, owner: str) -> ReferenceDatabase:
-        settings = CLONE_SETTINGS | _as_options(database.settings)
+    def clone(
+        self, prototype: Prototype, database: Database, *, owner: str, tables: Sequence[str] | None = None
+    ) -> ReferenceDatabase:
+        settings = CLONE_SETTINGS | as_options(database.settings)
         strategy = choose(database.clone, self._root)
         directory = self._clones.reserve(prototype.prototype_key, owner)
         try:
@@ -88,14 +72,14 @@ class EmbeddedProvider:
             if strategy.copier.name == "copy":
                 refuse_if_too_small(self._root, prototype.bytes, "a clone")
             copy_tree(prototype.directory, directory / DATA, strategy.copier, self._account)
-            _refuse_if_different(manifest, directory / DATA)
+            refuse_if_different(manifest, directory / DATA)
             copied = self._clock.monotonic()
-            cluster = Cluster(self._install, self._account, directory, self._clock)
+            cluster = self._servers.cluster(directory)
             secret = self._prototypes.secret(prototype)
             server = cluster.serve(settings, Connection(HOST, 0, prototype.database, roles.ADMIN, secret))
             with self._lock:
                 self._served[directory.name] = server
-            run, admin, changed = _admit(server.connection)
+            run, admin, changed = admit(server.connection)
             started = self._clock.monotonic()
         except BaseException:
             self.release(directory.name)
@@ -138,43 +122,6 @@ class EmbeddedProvider:
                     f"prototype {prototype.prototype_key} is in use by {', '.join(used)}: wait for the task or end it"
                 )
             self._prototypes.remove(prototype)
-
-
-def _as_options(settings: Mapping[str, Scalar]) -> dict[str, str]:
-    """An order's settings as PostgreSQL spells them.
-
-    Raises:
-        DatabaseError: a name that is none, or one that the platform itself needs.
-    """
-    options = {}
-    for name, value in settings.items():
-        if not SETTING_NAME.fullmatch(name):
-            raise DatabaseError(f"settings: {name!r} is not the name of a PostgreSQL setting")
-        if name.lower() in RESERVED:
-            raise DatabaseError(f"settings: {name} is set by snipbench itself and cannot be changed")
-        options[name.lower()] = ("on" if value else "off") if isinstance(value, bool) else str(value)
-    return options
-
-
-def _refuse_if_different(manifest: Manifest, directory: Path) -> None:
-    if differences := manifest.quick_differences(directory, times=False):
-        raise DatabaseError(f"the clone does not equal its prototype: {'; '.join(differences[:3])}")
-
-
-def _admit(login: Connection) -> tuple[Connection, Connection, tuple[tuple[str, str], ...]]:
-    """Give both roles passwords of this clone's own; returns both logins and the settings that are no defaults."""
-    import psycopg
-
-    run = Connection(login.host, login.port, login.database, roles.RUN, roles.new_password())
-    admin = Connection(login.host, login.port, login.database, roles.ADMIN, roles.new_password())
-    try:
-        with psycopg.connect(**login.parameters, autocommit=True) as session:
-            for connection in (run, admin):
-                roles.set_password(session, connection.user, connection.password)
-            session.execute("CHECKPOINT")
-            return run, admin, changed_settings(session)
-    except psycopg.Error as error:
-        raise DatabaseError(f"the clone's roles could not be prepared: {error}") from error
 
 
 def _ignored(database: Database) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,6 +54,8 @@ class Prototype:
     """What it holds, for people: ``tpch scale=0.01``."""
     database: str = "snipbench"
     """Name of the database inside the cluster that snippets see."""
+    table_bytes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of each table with its indexes and TOAST; empty where the prototype was built before they were kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,10 @@ class ReferenceDatabase:
     ignored: tuple[str, ...]
     clone_seconds: float
     start_seconds: float
+    touch_seconds: float | None = None
+    """Reading tables for the first time, so that no measured run pays for how the clone was made; None: no need."""
+    image: str | None = None
+    """Name and id of the server's image; None without Docker."""
 
 
 class DatabaseProvider(Protocol):
@@ -87,8 +93,17 @@ class DatabaseProvider(Protocol):
         """The prototype, built if it is not there. An interrupted build leaves nothing."""
         ...
 
-    def clone(self, prototype: Prototype, database: Database, *, owner: str) -> ReferenceDatabase:
-        """A fresh clone, served and ready. ``owner`` (a task id) names who answers for it."""
+    def clone(
+        self, prototype: Prototype, database: Database, *, owner: str, tables: Sequence[str] | None = None
+    ) -> ReferenceDatabase:
+        """A fresh clone, served and ready.
+
+        Args:
+            prototype: what to clone.
+            database: settings, limits, clone strategy.
+            owner: a task id: who answers for it.
+            tables: what will be read of it; None where that is not known.
+        """
         ...
 
     def release(self, clone_id: str) -> None:

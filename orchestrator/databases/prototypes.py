@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.databases.account import Account
 from orchestrator.databases.building import EMPTY_CLUSTER_BYTES, build, refuse_if_too_small
+from orchestrator.databases.cluster import DATA, ServerKind
 from orchestrator.databases.generators import Generator
-from orchestrator.databases.install import Install
 from orchestrator.databases.locks import directories_lock, file_lock
 from orchestrator.databases.manifest import Manifest
 from orchestrator.databases.ownership import Owner
 from orchestrator.databases.port import Prototype
-from orchestrator.databases.processes import end_processes_of
 from orchestrator.databases.roles import new_password
-from orchestrator.databases.server import DATA, LOCALE, Cluster
+from orchestrator.databases.servers import Servers
 from snipbench.clock import Clock, to_text
 from snipbench.errors import DatabaseError
 from snipbench.identity import content_hash
@@ -44,25 +42,23 @@ class PrototypeStore:
     """Prototypes below ``root``: ``prototypes/KEY/{data,manifest.json,prototype.json}``."""
 
     root: Path
-    install: Install
-    account: Account
+    servers: Servers
     clock: Clock
 
-    def key(self, hashed: str) -> str:
-        """Name of the prototype of a dataset under this server."""
-        parts = [hashed, self.install.major, LOCALE, "embedded", FORMAT]
-        return content_hash(parts, length=KEY_LENGTH)
+    def key(self, hashed: str, kind: ServerKind) -> str:
+        """Name of the prototype of a dataset under a kind of server."""
+        return content_hash([hashed, *kind.key_parts, FORMAT], length=KEY_LENGTH)
 
-    def prepare(self, generator: Generator) -> Prototype:
+    def prepare(self, generator: Generator, kind: ServerKind) -> Prototype:
         """The generator's prototype; whoever else is building it is waited for."""
         hashed = dataset_hash(generator)
-        key = self.key(hashed)
+        key = self.key(hashed, kind)
         if found := self._load(key):
             return found
         with file_lock(self.root / "locks" / f"{key}.lock"):
             if found := self._load(key):
                 return found
-            return self._build(generator, hashed, key)
+            return self._build(generator, kind, hashed, key)
 
     def all(self) -> Iterator[Prototype]:
         """Every finished prototype, by key; also those of an earlier server or format."""
@@ -77,6 +73,11 @@ class PrototypeStore:
             DatabaseError: the files are not what was built.
         """
         manifest = Manifest.read(self._directory(prototype))
+        if (prototype.directory / "postmaster.pid").exists():
+            raise DatabaseError(
+                f"prototype {prototype.prototype_key} is being served, or was: it has a postmaster.pid. "
+                f"Stop that server, then: snipbench databases remove {prototype.prototype_key}"
+            )
         if differences := manifest.quick_differences(prototype.directory):
             raise DatabaseError(
                 f"prototype {prototype.prototype_key} was changed after it was built ({'; '.join(differences[:3])}"
@@ -112,27 +113,27 @@ class PrototypeStore:
             for workspace in sorted((self.root / "building").glob("*")):
                 owner = Owner.read(workspace)
                 if owner is None or not owner.alive():
-                    end_processes_of(workspace, self.clock)
+                    self.servers.end(workspace)
                     remove_tree(workspace)
                     removed.append(f"unfinished build {workspace.name}")
         return removed
 
-    def _build(self, generator: Generator, hashed: str, key: str) -> Prototype:
+    def _build(self, generator: Generator, kind: ServerKind, hashed: str, key: str) -> Prototype:
         with directories_lock(self.root):
             workspace = self._workspace(key)
         try:
             refuse_if_too_small(self.root, generator.expected_bytes() + EMPTY_CLUSTER_BYTES)
-            cluster = Cluster(self.install, self.account, workspace, self.clock)
             password = new_password()
-            database = build(cluster, generator, workspace, password)
-            manifest = self._seal(workspace)
+            content = build(kind.cluster(workspace), generator, workspace, password)
+            manifest = self._seal(workspace, writable=kind.sealed_writable)
             facts = {
                 "dataset_hash": hashed,
                 "manifest_hash": manifest.manifest_hash,
-                "server_version": self.install.version,
+                "server_version": kind.version,
                 "bytes": manifest.bytes,
                 "dataset": f"{generator.name} {generator.summary()}",
-                "database": database,
+                "database": content.database,
+                "table_bytes": dict(content.table_bytes),
                 "built_at": to_text(self.clock.now()),
                 "password": password,
             }
@@ -143,7 +144,7 @@ class PrototypeStore:
             target.parent.mkdir(exist_ok=True)
             workspace.rename(target)
         except BaseException:
-            end_processes_of(workspace, self.clock)
+            self.servers.end(workspace)
             remove_tree(workspace)
             raise
         return self._found(key, facts, built=True)
@@ -156,16 +157,16 @@ class PrototypeStore:
         Owner.this_process("prototype").write(workspace)
         return workspace
 
-    def _seal(self, workspace: Path) -> Manifest:
-        """Take the manifest, make everything durable and read-only."""
+    def _seal(self, workspace: Path, *, writable: bool) -> Manifest:
+        """Take the manifest, make everything durable and read-only, unless its owner has to keep the right to write."""
         data = workspace / DATA
         (data / "postmaster.opts").unlink(missing_ok=True)
         manifest = Manifest.of(data, sync=True)
         manifest.write(workspace)
         for parent, _, names in os.walk(data, topdown=False):
             for name in names:
-                Path(parent, name).chmod(0o400)
-            Path(parent).chmod(0o500)
+                Path(parent, name).chmod(0o600 if writable else 0o400)
+            Path(parent).chmod(0o700 if writable else 0o500)
         return manifest
 
     def _load(self, key: str) -> Prototype | None:
@@ -188,6 +189,7 @@ class PrototypeStore:
             built=built,
             dataset=facts["dataset"],
             database=facts["database"],
+            table_bytes=facts.get("table_bytes", {}),
         )
 
     def _directory(self, prototype: Prototype) -> Path:

@@ -16,34 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.databases.account import Account
+from orchestrator.databases.cluster import ADMIN, DATA, locale_arguments, major, write_configuration
 from orchestrator.databases.install import Install
 from orchestrator.databases.port import Connection
-from orchestrator.databases.processes import end_processes_of, processes_of, spawn
-from orchestrator.databases.waiting import AnswersQuery, PostmasterSaysReady, log_tail, wait_until_ready
+from orchestrator.databases.processes import end_processes_of, processes_of, signal_process, spawn
+from orchestrator.databases.waiting import AnswersQuery, PostmasterSaysReady, ProcessLife, log_tail, wait_until_ready
 from snipbench.clock import Clock
 from snipbench.errors import DatabaseError
 
-DATA = "data"
 HERE = "/proc/self/cwd"
 HOST = "127.0.0.1"
 PORT_ATTEMPTS = 10
 FAST_STOP_SECONDS = 30.0
+RELEASE_STOP_SECONDS = 10.0
 LOCALE = "C.UTF-8"
 
-CONFIGURATION = """\
-# Written by snipbench. What an order sets comes by the command line and wins over this file.
-max_connections = 100
-shared_buffers = 128MB
-dynamic_shared_memory_type = posix
-datestyle = 'iso, mdy'
-timezone = 'UTC'
-log_timezone = 'UTC'
-lc_messages = 'C'
-lc_monetary = 'C'
-lc_numeric = 'C'
-lc_time = 'C'
-default_text_search_config = 'pg_catalog.english'
-"""
 AUTHENTICATION = "host all all 127.0.0.1/32 scram-sha-256\n"
 
 
@@ -56,7 +43,53 @@ def free_port() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class LocalServers:
+    """Implements :class:`orchestrator.databases.servers.Servers` and, for the wheel's PostgreSQL, ``ServerKind``."""
+
+    install: Install
+    account: Account
+    clock: Clock
+
+    @property
+    def version(self) -> str:
+        """The server's, like ``18.6``."""
+        return self.install.version
+
+    @property
+    def key_parts(self) -> tuple[int | str, ...]:
+        """See the port."""
+        return (major(self.version), LOCALE, "embedded")
+
+    @property
+    def sealed_writable(self) -> bool:
+        """Files are copied, never served in place."""
+        return False
+
+    def cluster(self, workspace: Path) -> LocalCluster:
+        """See the port."""
+        return LocalCluster(self.install, self.account, workspace, self.clock)
+
+    def stop(self, workspace: Path) -> None:
+        """Fast shutdown of the workspace's postmaster; at once where that takes too long."""
+        working = processes_of(workspace)
+        try:
+            postmaster = int((workspace / DATA / "postmaster.pid").read_text().split()[0])
+        except (FileNotFoundError, ValueError, IndexError):
+            postmaster = 0
+        if postmaster in working:
+            signal_process(postmaster, signal.SIGINT)
+            deadline = self.clock.monotonic() + RELEASE_STOP_SECONDS
+            while processes_of(workspace) and self.clock.monotonic() < deadline:
+                self.clock.sleep(0.02)
+        self.end(workspace)
+
+    def end(self, workspace: Path) -> None:
+        """Make every process of the workspace end."""
+        end_processes_of(workspace, self.clock)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCluster:
     """A workspace with a data directory and the server's log; the server is named after the workspace."""
 
     install: Install
@@ -64,6 +97,16 @@ class Cluster:
     workspace: Path
     clock: Clock
     find_port: Callable[[], int] = free_port
+
+    @property
+    def clients(self) -> Install:
+        """Client programs: those of the same installation."""
+        return self.install
+
+    @property
+    def version(self) -> str:
+        """The server's, like ``18.6``."""
+        return self.install.version
 
     @property
     def directory(self) -> Path:
@@ -84,25 +127,14 @@ class Cluster:
         self.account.own(self.directory)
         self._run(
             "initdb",
-            *("-D", HERE, "-U", "snipbench_admin", "--auth=reject", "--no-sync", "--no-instructions"),
-            *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", f"--builtin-locale={LOCALE}"),
+            *("-D", HERE, "-U", ADMIN, "--auth=reject", "--no-sync", "--no-instructions"),
+            *locale_arguments(self.version, LOCALE),
         )
         self.configure()
 
     def configure(self) -> None:
         """Give the cluster our configuration and rules of authentication, whatever it had."""
-        files = {
-            "postgresql.conf": CONFIGURATION,
-            "postgresql.auto.conf": "",
-            "pg_hba.conf": AUTHENTICATION,
-            "pg_ident.conf": "",
-        }
-        for name, text in files.items():
-            path = self.directory / name
-            path.unlink(missing_ok=True)
-            path.write_text(text)
-            path.chmod(0o600)
-            self.account.own(path)
+        write_configuration(self.directory, self.account, AUTHENTICATION)
 
     def run_alone(self, statements: Sequence[str], database: str = "postgres") -> None:
         """Execute statements, one line each, as superuser without a server or a password.
@@ -122,7 +154,7 @@ class Cluster:
         pairs = (line.partition(":") for line in output.splitlines())
         return {label.strip(): value.strip() for label, _, value in pairs}
 
-    def serve(self, settings: Mapping[str, str], login: Connection, *, timeout_seconds: float = 60.0) -> Server:
+    def serve(self, settings: Mapping[str, str], login: Connection, *, timeout_seconds: float = 60.0) -> LocalServer:
         """Start the server on a free port and wait until ``login`` (its port is filled in) works.
 
         Raises:
@@ -149,12 +181,11 @@ class Cluster:
                     stderr=subprocess.STDOUT,
                 )
             connection = Connection(HOST, port, login.database, login.user, login.password)
-            server = Server(self, process, connection)
+            server = LocalServer(self, process, connection)
             try:
                 wait_until_ready(
                     (PostmasterSaysReady(self.directory), AnswersQuery(connection)),
-                    process,
-                    self.log,
+                    ProcessLife(process, self.log),
                     self.clock,
                     timeout_seconds=timeout_seconds,
                 )
@@ -192,10 +223,10 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class LocalServer:
     """A running server; ``connection`` is the login it was started for."""
 
-    cluster: Cluster
+    cluster: LocalCluster
     process: subprocess.Popen[bytes]
     connection: Connection
 

@@ -109,3 +109,45 @@ def changed_settings(session: psycopg.Connection[Any]) -> tuple[tuple[str, str],
         (list(PLUMBING),),
     ).fetchall()
     return tuple((str(name), str(value)) for name, value in rows)
+
+
+def touch(connection: Connection, tables: Sequence[str] | None) -> None:
+    """Have the server open the files of tables (None: all of the user's), their indexes and TOAST for the first time.
+
+    Planning a query over a table asks for the length of it and of its indexes, which opens every segment. That is
+    enough where opening is what costs: an overlay copies a file up when it is opened for writing, as PostgreSQL does.
+
+    Raises:
+        DatabaseError: a table is not there, or the database cannot be reached.
+    """
+    from psycopg import sql
+
+    with _session(connection) as session:
+        if tables is None:
+            rows = session.execute(
+                "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE c.relkind IN ('r', 'm') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'"
+            ).fetchall()
+            names: list[sql.Composable] = [sql.SQL(name) for (name,) in rows]
+        else:
+            names = [sql.Identifier(table) for table in tables]
+        for name in names:
+            plan = session.execute(sql.SQL("EXPLAIN (FORMAT JSON, VERBOSE) SELECT * FROM {}").format(name)).fetchone()
+            assert plan is not None
+            for schema, table in _relations(plan[0]):
+                for (toast,) in session.execute(
+                    "SELECT reltoastrelid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                    " WHERE n.nspname = %s AND c.relname = %s AND reltoastrelid <> 0",
+                    (schema, table),
+                ).fetchall():
+                    session.execute(sql.SQL("EXPLAIN SELECT * FROM {}").format(sql.SQL(toast)))
+
+
+def _relations(plan: Any) -> set[tuple[str, str]]:
+    """Schema and name of the tables in a plan in JSON form."""
+    if isinstance(plan, list):
+        return {relation for part in plan for relation in _relations(part)}
+    if not isinstance(plan, dict):
+        return set()
+    here = {(plan["Schema"], plan["Relation Name"])} if "Relation Name" in plan else set()
+    return here.union(*(_relations(part) for part in plan.values()))

@@ -27,6 +27,33 @@ class Readiness(Protocol):
         ...
 
 
+class Life(Protocol):
+    """Whatever runs the server that is waited for."""
+
+    def ended(self) -> str | None:
+        """None while it runs, else how it ended: ``exit code 1``."""
+        ...
+
+    def words(self) -> str:
+        """The end of the server's log."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLife:
+    """A process of this machine and the file it logs to."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def ended(self) -> str | None:
+        code = self.process.poll()
+        return None if code is None else f"exit code {code}"
+
+    def words(self) -> str:
+        return log_tail(self.log)
+
+
 @dataclass(frozen=True, slots=True)
 class PostmasterSaysReady:
     """The server's own status line in ``postmaster.pid``: recovery is over and it listens."""
@@ -61,8 +88,7 @@ class AnswersQuery:
 
 def wait_until_ready(
     conditions: Sequence[Readiness],
-    process: subprocess.Popen[bytes],
-    log: Path,
+    life: Life,
     clock: Clock,
     *,
     timeout_seconds: float = 60.0,
@@ -71,16 +97,16 @@ def wait_until_ready(
     """Return once every condition has been met, in their order.
 
     Raises:
-        DatabaseError: the process ended or time is up; carries the end of the server's log.
+        DatabaseError: the server ended or time is up; carries the end of the server's log.
     """
     deadline = clock.monotonic() + timeout_seconds
     for condition in conditions:
         while (missing := condition.missing()) is not None:
-            if process.poll() is not None:
-                raise DatabaseError(f"PostgreSQL ended with exit code {process.returncode}:\n{log_tail(log)}")
+            if (how := life.ended()) is not None:
+                raise DatabaseError(f"PostgreSQL ended with {how}:\n{life.words()}")
             if clock.monotonic() > deadline:
                 raise DatabaseError(
-                    f"PostgreSQL was not ready after {timeout_seconds:.0f} s: {missing}\n{log_tail(log)}"
+                    f"PostgreSQL was not ready after {timeout_seconds:.0f} s: {missing}\n{life.words()}"
                 )
             clock.sleep(poll_seconds)
 

@@ -107,12 +107,14 @@ class Stretch:
         prototype = self._prototypes[database.name]
         how = "built" if prototype.built else "found"
         self._stage(Stage.DATABASE_PREPARED, experiment, f"{how}, {prototype.bytes / 1e6:.0f} MB")
-        self._database = self._parts.databases.clone(prototype, database, owner=self._book.task.task_id)
+        tables = [table.name for table in self._order.experiment(experiment).tables]
+        self._database = self._parts.databases.clone(prototype, database, owner=self._book.task.task_id, tables=tables)
         self._experiment = experiment
         self._stage(
             Stage.DATABASE_READY,
             experiment,
-            f"{self._database.strategy} in {self._database.clone_seconds:.2f} s ({self._database.strategy_reason})",
+            f"{self._database.strategy} in {self._database.clone_seconds:.2f} s ({self._database.strategy_reason})"
+            + _touched(self._database),
         )
         self._book.keep_table_facts(experiment, database, table_facts(self._database.admin))
         for key in self._database.ignored:
@@ -163,7 +165,11 @@ class Stretch:
             "machine": environment.machine_facts(),
             "libraries": environment.library_versions(),
             "moment": environment.moment_facts(),
-            "database": {"server_version": database.server_version, **dict(database.settings)},
+            "database": {
+                "server_version": database.server_version,
+                "image": database.image,
+                **dict(database.settings),
+            },
             "spark": {"version": facts.spark_version, "java_version": facts.java_version, **dict(facts.conf)},
         }
         self._book.keep_environment(Environment(areas, to_text(self._parts.clock.now())))
@@ -182,6 +188,11 @@ class Stretch:
     def _stage(self, stage: Stage, experiment: str, detail: str) -> None:
         self._book.log(stage, experiment=experiment, text=detail)
         self._parts.progress.stage(stage, experiment, detail)
+
+
+def _touched(database: ReferenceDatabase) -> str:
+    seconds = database.touch_seconds
+    return "" if seconds is None else f"; first reads of its tables took {seconds:.2f} s"
 
 
 def _conf_text(value: object) -> str:

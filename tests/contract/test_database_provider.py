@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from orchestrator.databases.docker.provider import DockerProvider
 from orchestrator.databases.embedded import EmbeddedProvider
 from orchestrator.databases.port import Connection, DatabaseProvider, Prototype, ReferenceDatabase
 from orchestrator.databases.statements import cancel_backends, table_facts
@@ -31,9 +32,10 @@ TPCH_ROWS = {
 }
 
 
-@pytest.fixture(scope="session", params=["embedded"])
+@pytest.fixture(scope="session", params=["embedded", pytest.param("docker", marks=pytest.mark.docker)])
 def provider(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DatabaseProvider:
-    return {"embedded": EmbeddedProvider}[request.param](tmp_path_factory.mktemp(request.param))
+    home = tmp_path_factory.mktemp(request.param)
+    return EmbeddedProvider(home) if request.param == "embedded" else DockerProvider(home)
 
 
 def shop(**changes: Any) -> Database:
@@ -202,11 +204,14 @@ def test_a_setting_that_cannot_be_is_refused_in_postgresqls_words(
 
 
 def test_limits_are_honoured_or_reported_as_ignored(provider: DatabaseProvider, prototype: Prototype) -> None:
-    limits = Limits(cpus=1, memory=1 << 30)
-    clone = provider.clone(prototype, shop(limits=limits, image="postgres:17"), owner="task-limits")
-    provider.release(clone.clone_id)
+    asked = shop(limits=Limits(cpus=1, memory=1 << 30))
     if isinstance(provider, EmbeddedProvider):
+        clone = provider.clone(prototype, asked.model_copy(update={"image": "postgres:17"}), owner="task-limits")
         assert clone.ignored == ("image", "limits.cpus", "limits.memory")
+    else:
+        clone = provider.clone(prototype, asked, owner="task-limits")
+        assert clone.ignored == ()
+    provider.release(clone.clone_id)
 
 
 def test_copy_can_be_asked_for(provider: DatabaseProvider, prototype: Prototype) -> None:

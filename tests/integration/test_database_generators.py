@@ -255,11 +255,11 @@ def test_missing_files_are_a_database_error(provider: EmbeddedProvider, tmp_path
 def foreign(provider: EmbeddedProvider, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A shut down data directory of a server that is not ours: its own superuser, configuration and two old roles."""
     from orchestrator.databases.port import Connection as Login
-    from orchestrator.databases.server import HERE, HOST, Cluster
+    from orchestrator.databases.server import HERE, HOST, LocalCluster
     from snipbench.clock import SystemClock
 
     account = server_account()
-    cluster = Cluster(find_install(account), account, tmp_path_factory.mktemp("foreign"), SystemClock())
+    cluster = LocalCluster(find_install(account), account, tmp_path_factory.mktemp("foreign"), SystemClock())
     cluster.initialise()
     cluster.run_alone(
         [
@@ -330,7 +330,7 @@ def not_one(copy: Path) -> None:
     [
         (live, r"postmaster\.pid"),
         (crashed, "not shut down cleanly"),
-        (older, "made by PostgreSQL 13; the embedded server is 18"),
+        (older, "made by PostgreSQL 13; the server here is 18"),
         (standby, r"standby\.signal"),
         (reaching_outside, "tablespaces"),
         (not_one, "no PostgreSQL data directory"),

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.databases.cloning import CopyFiles, copy_tree
+from orchestrator.databases.cluster import Cluster, major
 from orchestrator.databases.generators.base import Loading
 from orchestrator.databases.generators.contents import file_hash
-from orchestrator.databases.server import Cluster
 from snipbench.errors import DatabaseError
 
 LEFT_BEHIND = ("postmaster.opts", "postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf")
@@ -54,10 +54,10 @@ class DataDirectoryGenerator:
             DatabaseError: the source is in use, was not shut down cleanly, is of another version or reaches outside.
         """
         self._refuse_if_unfit()
-        major = (self.path / "PG_VERSION").read_text().strip()
-        if major != str(cluster.install.major):
+        made_by = (self.path / "PG_VERSION").read_text().strip()
+        if made_by != str(major(cluster.version)):
             raise DatabaseError(
-                f"{self.path} was made by PostgreSQL {major}; the embedded server is {cluster.install.version}. "
+                f"{self.path} was made by PostgreSQL {made_by}; the server here is {cluster.version}. "
                 f"Dump it and use sql:, or upgrade it with pg_upgrade"
             )
         copy_tree(self.path, cluster.directory, CopyFiles(), cluster.account)

@@ -17,7 +17,7 @@ from orchestrator.databases.embedded import EmbeddedProvider
 from orchestrator.databases.install import find_install
 from orchestrator.databases.port import Connection, Prototype
 from orchestrator.databases.processes import processes_of
-from orchestrator.databases.server import HOST, Cluster, free_port
+from orchestrator.databases.server import HOST, LocalCluster, free_port
 from snipbench.clock import SystemClock
 from snipbench.domain.order import Database, Pgbench
 from snipbench.errors import DatabaseError
@@ -34,7 +34,7 @@ def test_a_port_that_somebody_else_took_first_is_tried_again_elsewhere(prototype
         rival.listen()
         ports = [rival.getsockname()[1], free_port()]
         left = list(ports)
-        cluster = Cluster(find_install(account), account, tmp_path, SystemClock(), lambda: left.pop(0))
+        cluster = LocalCluster(find_install(account), account, tmp_path, SystemClock(), lambda: left.pop(0))
         copy_tree(prototype.directory, cluster.directory, CopyFiles(), account)
         facts = json.loads((prototype.directory.parent / "prototype.json").read_text())
         server = cluster.serve({}, Connection(HOST, 0, "snipbench", roles.ADMIN, facts["password"]))
@@ -44,7 +44,7 @@ def test_a_port_that_somebody_else_took_first_is_tried_again_elsewhere(prototype
 
 def test_a_server_that_cannot_start_shows_the_end_of_its_log(prototype: Prototype, tmp_path: Path) -> None:
     account = server_account()
-    cluster = Cluster(find_install(account), account, tmp_path, SystemClock())
+    cluster = LocalCluster(find_install(account), account, tmp_path, SystemClock())
     copy_tree(prototype.directory, cluster.directory, CopyFiles(), account)
     (cluster.directory / "global" / "pg_control").unlink()
     with pytest.raises(DatabaseError, match="could not find the database system"):

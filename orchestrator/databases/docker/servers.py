@@ -1,0 +1,61 @@
+"""Containers and volumes of a home, found by their labels and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.databases.docker.engine import translated
+from orchestrator.databases.docker.labels import WORKSPACE, orphaned, selection
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerServers:
+    """Implements :class:`orchestrator.databases.servers.Servers`: a clone is thrown away, so its server is killed."""
+
+    client: Any
+    root: Path
+
+    def stop(self, workspace: Path) -> None:
+        """Remove the workspace's containers, then its volumes."""
+        self._remove(selection(self.root, workspace.name))
+
+    def end(self, workspace: Path) -> None:
+        """The same."""
+        self.stop(workspace)
+
+    def reap(self) -> list[str]:
+        """Remove containers and volumes whose owner is dead, though their directories may be gone.
+
+        Also those of homes that are no more. Returns the names of their workspaces.
+        """
+        dead: dict[tuple[str, str], None] = {}
+        with translated("leftovers in Docker cannot be listed"):
+            for found in self._labelled():
+                root = found.get("snipbench.root", "")
+                if orphaned(found) and (root == str(self.root) or not Path(root).is_dir()):
+                    dead[root, found.get(WORKSPACE, "")] = None
+        for root, workspace in dead:
+            self._remove(selection(Path(root), workspace))
+        return [workspace for _, workspace in dead]
+
+    def _labelled(self) -> Iterator[dict[str, str]]:
+        marked = {"label": WORKSPACE}
+        for container in self.client.api.containers(all=True, filters=marked):
+            yield container["Labels"]
+        for volume in self.client.api.volumes(filters=marked)["Volumes"] or ():
+            yield volume["Labels"]
+
+    def _remove(self, chosen: dict[str, list[str]]) -> None:
+        from docker.errors import NotFound
+
+        with translated("a clone cannot be removed from Docker"):
+            for container in self.client.api.containers(all=True, filters=chosen):
+                with suppress(NotFound):
+                    self.client.api.remove_container(container["Id"], force=True, v=True)
+            for volume in self.client.api.volumes(filters=chosen)["Volumes"] or ():
+                with suppress(NotFound):
+                    self.client.api.remove_volume(volume["Name"])
