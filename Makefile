@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 
-.PHONY: run test check bench clean setup
+.PHONY: run test check bench prove clean setup
 
 run: setup
 	$(BIN)/snipbench run configs/quickstart.yaml
@@ -21,6 +21,9 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+prove: setup
+	$(BIN)/python -m benchmarks.prove
 
 setup: $(STAMP)
 	@$(BIN)/python -m orchestrator.jars

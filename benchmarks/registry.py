@@ -1,4 +1,4 @@
-"""The benchmarks in order. Each module has ``run() -> Sequence[Row]`` and is loaded only when it runs."""
+"""Benchmarks and long proofs, in order. Each module has ``run() -> Sequence[Row]``, loaded only when it runs."""
 
 from __future__ import annotations
 
@@ -40,3 +40,5 @@ BENCHMARKS = (
     ),
     Benchmark("udf-burst", "CPU seconds of a burst in a UDF worker against `getrusage`", "benchmarks.udf_burst"),
 )
+
+PROOFS = (Benchmark("corpus", "What the models learn from the corpus", "benchmarks.corpus"),)

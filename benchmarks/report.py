@@ -1,10 +1,11 @@
-"""The table on the terminal and ``RESULTS.md``, where each benchmark keeps the section of its last run."""
+"""The table on the terminal, and the pages where each measurement keeps the section of its last run."""
 
 from __future__ import annotations
 
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,12 +14,30 @@ import psutil
 from benchmarks.result import Row
 from snipbench import __version__
 
-PATH = Path(__file__).parent / "RESULTS.md"
-HEAD = """# Benchmarks of snipbench itself
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A Markdown file of sections below a head."""
+
+    path: Path
+    head: str
+
+
+RESULTS = Page(
+    Path(__file__).parent / "RESULTS.md",
+    """# Benchmarks of snipbench itself
 
 Written by `make bench` (`python -m benchmarks [NAME...]`); each section stands as of its own last run. Times of one
 machine are only good as ratios.
-"""
+""",
+)
+PROVED = Page(
+    Path(__file__).parent / "PROOFS.md",
+    """# Long proofs
+
+Written by `make prove` (`python -m benchmarks.prove [NAME...]`); each section stands as of its own last run.
+""",
+)
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -37,17 +56,17 @@ def section(title: str, rows: Sequence[Row]) -> str:
     return f"## {title}\n\n{now}; {machine()}\n\n{table(rows)}\n"
 
 
-def write(sections: Mapping[str, str], order: Sequence[str], path: Path = PATH) -> None:
-    """Put ``sections`` (by title) into the file; those of benchmarks that did not run now stay.
+def write(sections: Mapping[str, str], order: Sequence[str], page: Page) -> None:
+    """Put ``sections`` (by title) into the page; those of benchmarks that did not run now stay.
 
-    ``order`` lists the titles in the order of the file; sections of titles that it does not have are dropped.
+    ``order`` lists the titles in the order of the page; sections of titles that it does not have are dropped.
     """
     kept = {}
-    if path.exists():
-        for part in path.read_text(encoding="utf-8").split("\n## ")[1:]:
+    if page.path.exists():
+        for part in page.path.read_text(encoding="utf-8").split("\n## ")[1:]:
             kept[part.split("\n", 1)[0]] = "## " + part.rstrip("\n") + "\n"
     kept |= sections
-    path.write_text("\n".join([HEAD, *(kept[title] for title in order if title in kept)]), encoding="utf-8")
+    page.path.write_text("\n".join([page.head, *(kept[title] for title in order if title in kept)]), encoding="utf-8")
 
 
 def machine() -> str:

@@ -1,4 +1,7 @@
-"""pyspark's daemon of Python workers, except that it waits for workers that end.
+"""pyspark's daemon of Python workers, except that it makes itself known and waits for workers that end.
+
+A file named by its pid in the folder that the environment names lets the session find its workers; to find them among
+the children of the JVM's hundred threads takes 5 ms.
 
 The original ignores SIGCHLD. The CPU time of a worker that has ended (its UDF raised, or a LIMIT left its rows unread)
 is then in nobody's counters. The kernel gives it to a parent that waits.
@@ -8,10 +11,13 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from pyspark import daemon
+
+from executor.session.peaks import DAEMONS_VARIABLE
 
 
 class _Signals:
@@ -37,5 +43,6 @@ def _wait(number: int, frame: FrameType | None) -> None:
 
 
 if __name__ == "__main__":
+    Path(os.environ[DAEMONS_VARIABLE], str(os.getpid())).touch()
     daemon.signal = _Signals()
     daemon.manager()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from typing import Any
@@ -52,7 +51,7 @@ PLAN_FACTORS = {"timing": 1e-3, "nsTiming": 1e-9}
 class MetricsReader:
     """Reads the metrics of what ran since :meth:`mark`."""
 
-    def __init__(self, spark: SparkSession, mapper: Any) -> None:
+    def __init__(self, spark: SparkSession) -> None:
         context = spark.sparkContext
         self._context = context._jsc.sc()
         self._bus = self._context.listenerBus()
@@ -61,7 +60,6 @@ class MetricsReader:
         self._sql = spark._jsparkSession.sharedState().statusStore()
         self._accumulators = context._jvm.org.apache.spark.util.AccumulatorContext
         self._nothing = (context._jvm.java.util.ArrayList(), context._gateway.new_array(context._jvm.double, 0))
-        self._mapper = mapper
         self._first_job = 0
         self._last_execution = -1
         self._last_accumulator = 0
@@ -96,23 +94,23 @@ class MetricsReader:
             names = [ours for ours, _ in STAGE_SUMS.values()]
             return metrics | dict.fromkeys(["stages", "tasks", "failed_tasks", "peak_execution_bytes", *names])
         metrics["stages"] = len(stages)
-        metrics["tasks"] = sum(stage["numCompleteTasks"] for stage in stages)
-        metrics["failed_tasks"] = sum(stage["numFailedTasks"] for stage in stages)
+        metrics["tasks"] = sum(int(stage.numCompleteTasks()) for stage in stages)
+        metrics["failed_tasks"] = sum(int(stage.numFailedTasks()) for stage in stages)
         for name, (ours, factor) in STAGE_SUMS.items():
-            total = sum(stage[name] for stage in stages)
+            total = sum(int(getattr(stage, name)()) for stage in stages)
             metrics[ours] = total if factor is None else total * factor
-        metrics["peak_execution_bytes"] = max((stage["peakExecutionMemory"] for stage in stages), default=0)
+        metrics["peak_execution_bytes"] = max((int(stage.peakExecutionMemory()) for stage in stages), default=0)
         return metrics
 
-    def _stages(self, job: int) -> list[dict[str, Any]]:
+    def _stages(self, job: int) -> list[Any]:
         """Attempts of the job's stages that ran; a skipped stage (its shuffle was there) cost nothing."""
-        ids = json.loads(self._mapper.writeValueAsString(self._store.job(job)))["stageIds"]
+        ids = self._store.job(job).stageIds().mkString(" ").split()
         empty, no_quantiles = self._nothing
-        attempts: list[dict[str, Any]] = []
+        attempts: list[Any] = []
         for stage in ids:
-            data = self._store.stageData(stage, False, empty, False, no_quantiles)
-            attempts += json.loads(self._mapper.writeValueAsString(data))
-        return [attempt for attempt in attempts if attempt["status"] != "SKIPPED"]
+            data = self._store.stageData(int(stage), False, empty, False, no_quantiles)
+            attempts += [data.apply(number) for number in range(data.length())]
+        return [attempt for attempt in attempts if attempt.status().name() != "SKIPPED"]
 
     def _of_plans(self) -> Metrics:
         metrics: Metrics = {}

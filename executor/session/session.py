@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -21,7 +23,8 @@ from executor.session.jobs import JobGroup
 from executor.session.kinds import Loaded, load
 from executor.session.metrics import PYTHON_METRICS, Metrics, MetricsReader
 from executor.session.outcome import materialise, require_result
-from executor.session.peaks import JvmPools, PythonMemory
+from executor.session.peaks import DAEMONS_VARIABLE, PythonMemory
+from executor.session.pools import JvmPools
 from executor.session.rules import RuleBroken
 from executor.session.views import Views
 from snipbench.domain.order import Kind
@@ -57,8 +60,8 @@ class Session:
         self._request: PrepareRequest | None = None
         self._jobs = JobGroup(context)
         self._pools = JvmPools(context._jvm)
-        self._python = PythonMemory(context._gateway.proc.pid, own_pid)
-        self._metrics = MetricsReader(spark, self._mapper)
+        self._python = PythonMemory(Path(os.environ[DAEMONS_VARIABLE]), own_pid)
+        self._metrics = MetricsReader(spark)
         self._current: Current | None = None
         self._reader: StateReader
         self._reference: State
@@ -120,7 +123,7 @@ class Session:
             with shielded():
                 stack.close()
                 failure = failure_of(error)
-                lost = self._stopped() or self._jobs.settle(SETTLE_SECONDS) or self._check()[1]
+                lost = self._stopped() or self._jobs.settle(SETTLE_SECONDS) or self._check(self._reader.read())[1]
             return {
                 "failure": STOPPED if self._stopped() else failure,
                 "lost": lost,
@@ -180,19 +183,21 @@ class Session:
             "python_workers_peak_bytes": self._python.peak_bytes(),
         }
         times.append(perf_counter())
+        state = self._reader.read() if lost is None else None  # meanwhile Spark's listeners catch up
+        times.append(perf_counter())
         if lost is None:
             metrics = self._metrics.collect()
             if memory["python_workers_peak_bytes"] == 0 and metrics.keys() & PYTHON_METRICS:
                 memory["python_workers_peak_bytes"] = None  # workers that were born and ended within the run
         times.append(perf_counter())
-        if lost is None:
-            failure, lost = self._check()
+        if state is not None:
+            failure, lost = self._check(state)
         elif self._stopped() is not None:
             failure = STOPPED
         times.append(perf_counter())
         self._unload()
         times.append(perf_counter())
-        stages = ("settle", "peaks", "metrics", "isolation", "unload")
+        stages = ("settle", "peaks", "isolation", "metrics", "restore", "unload")
         return {
             "memory": memory,
             "metrics": metrics,
@@ -218,7 +223,7 @@ class Session:
         lost = self._stopped() or (self._jobs.settle(SETTLE_SECONDS) if failure else None)
         if lost is not None:
             return {"failure": STOPPED if self._stopped() else failure, "lost": lost}
-        left, lost = self._check()
+        left, lost = self._check(self._reader.read())
         return {"result": result, "failure": failure or left, "lost": lost}
 
     def _begin(self, description: str) -> None:
@@ -244,10 +249,9 @@ class Session:
             return STOPPED["message"]
         return None
 
-    def _check(self) -> tuple[Body | None, str | None]:
+    def _check(self, found: State) -> tuple[Body | None, str | None]:
         """``(failure, lost)``: what the snippet left behind, now removed; why the session is lost, if it is."""
         try:
-            found = self._reader.read()
             check(self._reference, found)
         except RuleBroken as broken:
             return failure_of(broken), self._restore()

@@ -6,8 +6,11 @@ import os
 import platform
 import sys
 from pathlib import Path
+from tempfile import mkdtemp
 
 from pyspark.sql import SparkSession
+
+from executor.session.peaks import DAEMONS_VARIABLE
 
 PINNED: dict[str, str] = {
     "spark.app.name": "snipbench",
@@ -39,9 +42,6 @@ LOCAL: dict[str, str] = {
 }
 """Further defaults where Spark's executors live in this machine's JVM, and so have our modules."""
 
-MODULE_OPTIONS = "--add-opens=java.management/sun.management=ALL-UNNAMED"
-"""Lets the gateway read and reset the JVM's memory pools."""
-
 LOG_PATTERN = "%d{yyyy-MM-dd HH:mm:ss.SSS} %p %c{1}: %m%n%ex"
 
 
@@ -57,6 +57,7 @@ def start(master: str, conf: dict[str, str], jars: tuple[str, ...], work: Path, 
     """
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ["SPARK_LOCAL_DIRS"] = str(work / "local")
+    os.environ[DAEMONS_VARIABLE] = mkdtemp(prefix="daemons-", dir=work)
     settings = settings_of(master, conf, jars, work, _write_log_settings(work, logs))
     try:
         builder = SparkSession.builder.master(master)
@@ -84,7 +85,7 @@ def settings_of(
         "spark.jars": ",".join(jars),
         "spark.sql.warehouse.dir": (work / "warehouse").as_uri(),
         "spark.driver.extraJavaOptions": (
-            f"{options} {MODULE_OPTIONS} -Dlog4j2.configurationFile={log_settings.as_uri()} -Djava.io.tmpdir={work}"
+            f"{options} -Dlog4j2.configurationFile={log_settings.as_uri()} -Djava.io.tmpdir={work}"
         ).strip(),
     }
 

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from benchmarks.registry import BENCHMARKS, Benchmark
-from benchmarks.report import machine, section, table, write
+from benchmarks.report import Page, machine, section, table, write
 from benchmarks.result import Goal, NotMeasured, Row
 
 
@@ -39,13 +39,14 @@ def test_the_table_shows_value_goal_verdict_and_reason() -> None:
 
 def test_a_run_of_one_benchmark_keeps_the_others_sections_and_drops_the_unknown(tmp_path: Path) -> None:
     path = tmp_path / "RESULTS.md"
+    page = Page(path, "# Head")
     one, two, gone = (section(title, [Row(title, 1, "s")]) for title in ("one", "two", "gone"))
-    write({"gone": gone, "two": two}, ["two", "gone"], path)
-    write({"one": one}, ["one", "two"], path)
+    write({"gone": gone, "two": two}, ["two", "gone"], page)
+    write({"one": one}, ["one", "two"], page)
     text = path.read_text(encoding="utf-8")
     assert text.endswith(one + "\n" + two)
     assert "gone" not in text
-    write({"one": one}, ["one", "two"], path)
+    write({"one": one}, ["one", "two"], page)
     assert path.read_text(encoding="utf-8") == text
     assert machine() in text
 
