@@ -50,11 +50,28 @@ def labelled(label: str) -> set[int]:
 def kill(pids: set[int]) -> None:
     """SIGKILL to all, each frozen first so that none can fork in between."""
     for number in (signal.SIGSTOP, signal.SIGKILL):
-        for pid in pids:
-            try:
-                os.kill(pid, number)
-            except (ProcessLookupError, PermissionError):  # ended by itself; not ours (a set-user-id program)
-                continue
+        _signal(pids, number)
+
+
+def pause(root: int) -> None:
+    """SIGSTOP to all descendants of ``root``, until none is left that could have started another."""
+    stopped: set[int] = set()
+    while running := descendants(root) - stopped:
+        _signal(running, signal.SIGSTOP)
+        stopped |= running
+
+
+def resume(root: int) -> None:
+    """SIGCONT to all descendants of ``root``."""
+    _signal(descendants(root), signal.SIGCONT)
+
+
+def _signal(pids: set[int], number: int) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):  # ended by itself; not ours (a set-user-id program)
+            continue
 
 
 class Tree:

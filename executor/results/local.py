@@ -51,37 +51,45 @@ def same_local_result(baseline: Any, variant: Any, *, float_tolerance: float) ->
         return Comparison(Equality.EQUAL, "the hashes are equal")
     framed = isinstance(baseline, FRAME_TYPES), isinstance(variant, FRAME_TYPES)
     if not any(framed):
-        return _judge([_row(baseline)], [_row(variant)], float_tolerance)
+        return same_rows([row_of(baseline)], [row_of(variant)], float_tolerance)
     if not all(framed):
         return Comparison(
             Equality.DIFFERENT, f"the baseline gives a {type_name(baseline)}, the variant a {type_name(variant)}"
         )
-    ours, theirs = local_frame(baseline), local_frame(variant)
+    return same_frames(local_frame(baseline), local_frame(variant), float_tolerance)
+
+
+def same_frames(ours: LocalFrame, theirs: LocalFrame, float_tolerance: float) -> Comparison:
+    """Judge two frames by their rows."""
     mismatch = class_mismatch(ours.classes, theirs.classes)
     if mismatch is not None:
         return Comparison(Equality.DIFFERENT, mismatch)
-    return _judge(_rows(ours), _rows(theirs), float_tolerance)
+    return same_rows(rows_of(ours), rows_of(theirs), float_tolerance)
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
+    """A row, or a value that counts as one: its exact part, its finite floats, a text to show."""
+
     exact: str
     floats: list[float]
     text: str
 
 
-def _row(value: Any) -> _Row:
+def row_of(value: Any) -> Row:
+    """A value that is no frame. Raises UnhashableResult."""
     floats: list[float] = []
-    return _Row(_encoded(value, floats), floats, _shown(repr(value)))
+    return Row(_encoded(value, floats), floats, _shown(repr(value)))
 
 
-def _rows(frame: LocalFrame) -> list[_Row]:
-    found: list[_Row] = []
+def rows_of(frame: LocalFrame) -> list[Row]:
+    """All rows of a frame. Raises UnhashableResult."""
+    found: list[Row] = []
     for row in frame.rows():
         floats: list[float] = []
         exact = "".join([encode(item, floats) for item in row])
         text = ", ".join("NULL" if item is None else repr(item) for item in row)
-        found.append(_Row(exact, floats, f"({_shown(text)})"))
+        found.append(Row(exact, floats, f"({_shown(text)})"))
     return found
 
 
@@ -96,12 +104,13 @@ def _encoded(value: Any, floats: list[float] | None) -> str:
         raise UnhashableResult(type_name(value), where="nested too deeply, or in itself") from error
 
 
-def _judge(ours: list[_Row], theirs: list[_Row], tolerance: float) -> Comparison:
-    groups: dict[str, tuple[list[_Row], list[_Row]]] = defaultdict(lambda: ([], []))
+def same_rows(ours: list[Row], theirs: list[Row], tolerance: float) -> Comparison:
+    """Judge two multisets of rows."""
+    groups: dict[str, tuple[list[Row], list[Row]]] = defaultdict(lambda: ([], []))
     for side, rows in enumerate((ours, theirs)):
         for row in sorted(rows, key=lambda row: row.floats):
             groups[row.exact][side].append(row)
-    wrong: list[tuple[_Row | None, _Row | None]] = []
+    wrong: list[tuple[Row | None, Row | None]] = []
     unpaired = 0
     proven = False
     for left, right in groups.values():
@@ -135,19 +144,19 @@ def _agree(ours: list[float], theirs: list[float], tolerance: float) -> bool:
     return all(a == b or abs(a - b) <= tolerance * max(abs(a), abs(b)) for a, b in pairs)
 
 
-def _proven_apart(left: list[_Row], right: list[_Row], apart: tuple[Any, Any], tolerance: float) -> bool:
+def _proven_apart(left: list[Row], right: list[Row], apart: tuple[Any, Any], tolerance: float) -> bool:
     """Whether no pairing of the group can match; the reasoning is that of ``comparing._proven_apart``."""
     if len(left) == 1 or len(apart[0].floats) == 1:
         return True
 
-    def near(rows: list[_Row], point: _Row, reach: float) -> int:
+    def near(rows: list[Row], point: Row, reach: float) -> int:
         return sum(_agree(row.floats, point.floats, reach * tolerance) for row in rows)
 
     our, their = apart
     return near(left, our, 1) > near(right, our, 3) or near(right, their, 1) > near(left, their, 3)
 
 
-def _told(our: _Row | None, their: _Row | None) -> str:
+def _told(our: Row | None, their: Row | None) -> str:
     if their is None:
         return f"only in the baseline: {our.text if our else ''}"
     if our is None:

@@ -9,6 +9,7 @@ table NaN is a number.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,18 +45,35 @@ def local_frame(value: Any) -> LocalFrame:
     names: list[str] = []
     classes: list[str] = []
     columns: list[list[Any]] = []
-    for name, source in _named_columns(value):
-        try:
-            array = _arrow(source)
+    for name, array in local_arrays(value):
+        with _naming(value, name):
             classes.append(arrow_class(array.type))
             columns.append(python_values(array))
-        except UnhashableResult as error:
-            raise UnhashableResult(error.type_name, where=f"column {name}") from error
-        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-            raise UnhashableResult(type_name(value), where=f"column {name}: {error}") from error
-        names.append(str(name))
+        names.append(name)
     height = value.num_rows if isinstance(value, (pa.Table, pa.RecordBatch)) else len(value)
     return LocalFrame(tuple(names), tuple(classes), tuple(columns), height)
+
+
+def local_arrays(value: Any) -> Iterator[tuple[str, pa.Array]]:
+    """The columns of one of :data:`FRAME_TYPES` by name, as Arrow has them.
+
+    :raises UnhashableResult: for a column that Arrow cannot take, naming it.
+    """
+    for name, source in _named_columns(value):
+        with _naming(value, str(name)):
+            array = _arrow(source)
+        yield str(name), array
+
+
+@contextmanager
+def _naming(value: Any, name: str) -> Iterator[None]:
+    """What is wrong with a column says which it is."""
+    try:
+        yield
+    except UnhashableResult as error:
+        raise UnhashableResult(error.type_name, where=f"column {name}") from error
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise UnhashableResult(type_name(value), where=f"column {name}: {error}") from error
 
 
 def _named_columns(value: Any) -> Iterable[tuple[Any, Any]]:

@@ -42,6 +42,11 @@ class Inputs:
             cls._of_session = (spark, cls(spark))
         return cls._of_session[1]
 
+    def forget(self) -> None:
+        """Load the next input anew: the data have changed."""
+        self._key = None
+        self._pickled = b""
+
     def fresh_copy(self, text: str, parameters: Mapping[str, Scalar]) -> Any:
         """A pandas DataFrame that nobody else holds."""
         key = (text, tuple(sorted(parameters.items())))

@@ -16,8 +16,10 @@ from pyspark.sql import SparkSession
 
 from executor.calls import PrepareRequest, SnippetCall
 from executor.channel import shielded
+from executor.results.ordering import sort_keys_of
 from executor.session import untimed
 from executor.session.failing import failure_of
+from executor.session.functions import Inputs
 from executor.session.isolation import State, StateReader, check
 from executor.session.jobs import JobGroup
 from executor.session.kinds import Loaded, load
@@ -27,6 +29,7 @@ from executor.session.peaks import DAEMONS_VARIABLE, PythonMemory
 from executor.session.pools import JvmPools
 from executor.session.rules import RuleBroken
 from executor.session.views import Views
+from executor.session.writing import write_result
 from snipbench.domain.order import Kind
 
 Body = dict[str, Any]
@@ -73,6 +76,7 @@ class Session:
             "prepare": self.prepare,
             "load": self.load,
             "run": self.run,
+            "write": self.write,
             "after": self.after,
             "fingerprint": partial(self.untimed, untimed.facts),
             "compare": partial(self.untimed, untimed.judgement),
@@ -116,6 +120,8 @@ class Session:
         self._unload()
         call = SnippetCall.from_wire(body)
         self._begin(f"{call.snippet.name} ({body.get('phase', 'run')})")
+        if body.get("fresh_input"):
+            Inputs.of(self._spark).forget()
         stack = ExitStack()
         try:
             loaded = load(self._spark, call.snippet, dict(call.parameters), stack)
@@ -164,6 +170,25 @@ class Session:
             "wall_seconds": ended - begun,
             "build_seconds": built - begun,
         }
+
+    def write(self, body: Body) -> Body:
+        """In the place of ``run``: the snippet's own code, and what it gives written to ``body["into"]``.
+
+        The reply comes when all is written. With ``body["sort_keys"]`` it has those of a frame's plan.
+        """
+        current = self._loaded()
+        failure: Body | None = None
+        keys: list[str] = []
+        try:
+            result = current.loaded.compute()
+            require_result(result, current.call.snippet, gives_frame=current.loaded.gives_frame)
+            write_result(result, Path(body["into"]))
+            if body["sort_keys"] and current.loaded.gives_frame:
+                keys = [str(key) for key in sort_keys_of(result)]
+        except BaseException as error:  # noqa: BLE001 - whatever a snippet raises is its result
+            with shielded():
+                failure = failure_of(error)
+        return {"failure": failure, "sort_keys": keys}
 
     def after(self, body: Body) -> Body:
         """Peaks, Spark's metrics, and whether the snippet left something behind; puts the session in order.

@@ -1,0 +1,230 @@
+"""One life of the Spark session's process: started, prepared, asked, ended. What it is asked is its users' business."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from executor.calls import PreparedFacts, PrepareRequest, SessionFacts, SessionSpec
+from executor.supervisor import Reply, Supervisor
+from snipbench.clock import Clock
+from snipbench.domain.run import Failure
+from snipbench.errors import ChildError, ExecutorError, MachineError, SessionLost
+from snipbench.identity import new_id
+from snipbench.resources.port import Target
+
+START_SECONDS = 300.0
+PREPARE_SECONDS = 1800.0
+"""Making views materialises them where the source is ``cached``."""
+GRACE_SECONDS = 5.0
+"""How long a cancelled request may take to end before its process is killed."""
+
+FOREIGN_VARIABLES = ("SPARK_HOME", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS", "PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON")
+"""Settings of some other Spark on this machine; with them the session would not be the one that was asked for."""
+
+
+def nothing() -> None:
+    """No statements to cancel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How the process is started: its command and its whole environment."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+
+    @classmethod
+    def as_we_are(cls) -> Launch:
+        """With this process's rights and environment."""
+        return cls(SESSION, inherited_environment())
+
+
+SESSION = (sys.executable, "-m", "executor.session")
+"""The command, where nothing is wrapped around it."""
+
+
+class SparkProcess:
+    """A Spark session in a child process. After it is lost (see :attr:`lost`), make a new one.
+
+    Calls come one at a time, from one thread; :meth:`kill` may come from any.
+    """
+
+    def __init__(self, spec: SessionSpec, clock: Clock, launch: Launch) -> None:
+        self._spec = spec
+        self._clock = clock
+        self._supervisor = Supervisor(
+            launch.argv,
+            env=launch.environment,
+            cwd=spec.work_directory,
+            memory_cap_bytes=spec.memory_cap_bytes,
+            name="the Spark session",
+            clock=clock,
+        )
+        self._session_id = new_id("session", clock.now())
+        self.lost: str | None = None
+        """Why this session can do no more, once that is so."""
+
+    @property
+    def session_id(self) -> str:
+        """Id of this session."""
+        return self._session_id
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """Who started the process."""
+        return self._supervisor
+
+    @property
+    def target(self) -> Target:
+        """The session's process tree, to be watched."""
+        return Target("executor", pid=self._supervisor.pid)
+
+    def start(self) -> SessionFacts:
+        """Start the process and Spark in it, and have Spark prove that its parts fit together.
+
+        Raises:
+            MachineError: Spark does not start or fails its self-test; the message names versions.
+            SessionLost: the process ended.
+        """
+        begun = self._clock.monotonic()
+        for directory in (self._spec.work_directory, self._spec.log_directory):
+            directory.mkdir(parents=True, exist_ok=True)
+        body = {
+            "master": self._spec.master,
+            "conf": list(self._spec.conf),
+            "jars": [str(jar) for jar in self._spec.jars],
+            "work_directory": str(self._spec.work_directory),
+            "log_directory": str(self._spec.log_directory),
+        }
+        try:
+            self._supervisor.start()
+            facts = self._call("start", body, START_SECONDS)
+        except ChildError as error:
+            self.lose(error.message)
+            raise MachineError(error.message) from error
+        except SessionLost as error:
+            self.lose(error.reason)
+            raise
+        return SessionFacts(
+            session_id=self._session_id,
+            pid=self._supervisor.pid,
+            spark_version=facts["spark_version"],
+            conf=tuple((name, value) for name, value in facts["conf"]),
+            start_seconds=self._clock.monotonic() - begun,
+            python_version=facts["python_version"],
+            java_version=facts["java_version"],
+            scala_version=facts["scala_version"],
+            slots=facts["slots"],
+        )
+
+    def prepare(self, request: PrepareRequest) -> PreparedFacts:
+        """Connect to a database and make its tables temporary views, anew only where something changed.
+
+        Raises:
+            ChildError: the connection or a table cannot be had; the session goes on.
+            SessionLost: the process ended.
+        """
+        try:
+            facts = self._call("prepare", request.to_wire(), PREPARE_SECONDS)
+        except SessionLost as error:
+            self.lose(error.reason)
+            raise
+        if (failure := facts.get("failure")) is not None:
+            texts = (str(failure[part]).replace(request.password or "\0", "***") for part in ("message", "traceback"))
+            raise ChildError(failure["kind"], *texts)
+        return PreparedFacts(
+            views=tuple(facts["views"]),
+            schemas=tuple((name, ddl) for name, ddl in facts["schemas"]),
+            created=tuple(facts["created"]),
+            seconds=facts["seconds"],
+        )
+
+    def ask(
+        self, op: str, body: Mapping[str, object], timeout: float, on_timeout: Callable[[], None] = nothing
+    ) -> Reply:
+        """A request about a snippet. A failure of the request itself, not of the snippet, costs the session.
+
+        Raises:
+            SessionLost: the process ended, or had to be.
+        """
+        try:
+            reply = self._supervisor.call(
+                op, body, timeout_seconds=timeout, grace_seconds=GRACE_SECONDS, on_timeout=on_timeout
+            )
+        except ChildError as error:
+            self._supervisor.kill(f"{op!r} failed: {error}")
+            raise SessionLost(f"{op!r} failed: {error}", detail=error.traceback) from error
+        if (lost := reply.body.get("lost")) is not None:
+            self.lose(lost)
+        return reply
+
+    def ask_untimed(
+        self, op: str, body: Mapping[str, object], timeout: float, on_timeout: Callable[[], None] = nothing
+    ) -> dict[str, Any]:
+        """The ``result`` of an untimed pass.
+
+        Raises:
+            ChildError: with the kind of failure: the snippet raised, broke a rule, ran out of time.
+            SessionLost: the process ended.
+        """
+        try:
+            reply = self.ask(op, body, timeout, on_timeout)
+        except SessionLost as error:
+            self.lose(error.reason)
+            raise
+        if reply.timed_out:
+            failure = timeout_failure(timeout, f"its untimed pass ({op})")
+        elif (found := failure_in(reply)) is not None:
+            failure = found
+        else:
+            result: dict[str, Any] = reply.body["result"]
+            return result
+        raise ChildError(failure.kind, failure.message, failure.traceback)
+
+    def stop(self, grace_seconds: float = 5.0) -> None:
+        """End the session and its process, which has so long to end by itself."""
+        self.lose("it was stopped")
+        self._supervisor.stop(grace_seconds)
+
+    def kill(self, reason: str = "it was killed") -> None:
+        """End the process at once; a call under way raises :class:`SessionLost`."""
+        self.lose(reason)
+        self._supervisor.kill(reason)
+
+    def lose(self, reason: str) -> None:
+        """From now on this session can do no more; the first reason stands."""
+        self.lost = self.lost or reason
+
+    def _call(self, op: str, body: Mapping[str, object], timeout: float) -> Mapping[str, Any]:
+        reply = self._supervisor.call(op, body, timeout_seconds=timeout, grace_seconds=GRACE_SECONDS)
+        if reply.timed_out:
+            raise reply.error or ExecutorError(f"the Spark session took more than {timeout:g} s to {op}")
+        return reply.body
+
+
+def failure_in(reply: Reply) -> Failure | None:
+    """The failure that a reply tells of."""
+    found = reply.body.get("failure")
+    if found is not None:
+        return Failure(found["kind"], found["message"], found["traceback"])
+    if reply.error is not None:
+        return Failure(reply.error.kind, reply.error.message, reply.error.traceback)
+    return None
+
+
+def timeout_failure(seconds: float, what: str) -> Failure:
+    """The failure of a request that was cancelled."""
+    return Failure("Timeout", f"{what} took more than {seconds:g} s and was cancelled")
+
+
+def inherited_environment() -> dict[str, str]:
+    """Ours, less the settings of another Spark, with our packages to be found by the child and Spark's workers."""
+    environment = {name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES}
+    root = str(Path(__file__).resolve().parent.parent)
+    paths = [root, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    return environment | {"PYTHONPATH": os.pathsep.join(paths)}
