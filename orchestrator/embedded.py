@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.outcome import task_outcome
-from orchestrator.leading.leader import Leader
+from orchestrator.leading.leader import lead
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.taskbook import TaskBook
 from orchestrator.orders import read_order
+from orchestrator.tasks import reopen
 from snipbench.clock import to_text
 from snipbench.domain.run import TaskStatus
 from snipbench.domain.task import OrderRecord
@@ -34,18 +35,21 @@ def run(parts: Parts, path: Path, overrides: Mapping[str, int | None]) -> tuple[
         submitted_at=to_text(now),
         overrides={name: value for name, value in overrides.items() if value is not None},
     )
-    return _lead(parts, TaskBook.create(parts.store, parts.clock, record, mode=parts.mode))
+    return _lead(parts, TaskBook.create(parts.store, parts.clock, record, mode=parts.mode).task.task_id)
 
 
 def retry(parts: Parts, name: str) -> tuple[TaskStatus, dict[str, Any]]:
     """Go on with a task after its last recorded run."""
-    book = TaskBook.open(parts.store, parts.clock, find_task(parts.store, name))
-    if book.task.mode != parts.mode:
+    task_id = find_task(parts.store, name)
+    mode = TaskBook.open(parts.store, parts.clock, task_id).task.mode
+    if mode == "services":
+        raise UsageError(f"task {task_id} was submitted to a service: `snipbench retry {task_id} --api URL`")
+    if mode != parts.mode:
         raise UsageError(
-            f"task {book.task.task_id} was run with --databases {book.task.mode}: go on with the same, "
-            "or its runs could not be compared"
+            f"task {task_id} was run with --databases {mode}: go on with the same, or its runs could not be compared"
         )
-    return _lead(parts, book)
+    reopen(parts.store, parts.clock, task_id)
+    return _lead(parts, task_id)
 
 
 def find_task(store: DocumentStore, name: str) -> str:
@@ -65,6 +69,6 @@ def find_task(store: DocumentStore, name: str) -> str:
     return name
 
 
-def _lead(parts: Parts, book: TaskBook) -> tuple[TaskStatus, dict[str, Any]]:
-    status = Leader(parts, book).lead()
-    return status, task_outcome(parts.store, book.task.task_id)
+def _lead(parts: Parts, task_id: str) -> tuple[TaskStatus, dict[str, Any]]:
+    status = lead(parts, task_id)
+    return status, task_outcome(parts.store, task_id)

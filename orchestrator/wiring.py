@@ -19,10 +19,11 @@ from orchestrator.databases.embedded import EmbeddedProvider
 from orchestrator.databases.port import DatabaseProvider
 from orchestrator.databases.statements import cancel_backends
 from orchestrator.leading.parts import Home, Parts
-from orchestrator.leading.progress import Progress
+from orchestrator.leading.progress import LoggedProgress, Progress
+from orchestrator.settings import ServiceSettings
 from snipbench.clock import Clock, SystemClock
 from snipbench.resources.process_tree import ProcessTreeSource
-from snipbench.store.sqlite import SqliteStore
+from snipbench.store.opening import open_store
 
 MEMORY_SHARE = 0.6
 """Share of the machine's memory that a session's process tree may use before it is killed."""
@@ -43,21 +44,33 @@ def provider(home: Path, databases: Databases = "embedded", clock: Clock | None 
 
 
 @contextmanager
-def embedded(home: Path, progress: Progress, databases: Databases = "embedded") -> Iterator[Parts]:
-    """Everything on this machine. Leftovers of killed commands are reaped first."""
+def embedded(
+    home: Path,
+    progress: Progress,
+    databases: Databases = "embedded",
+    *,
+    mode: str | None = None,
+    store_address: str | None = None,
+) -> Iterator[Parts]:
+    """Everything on this machine. Leftovers of killed commands are reaped first.
+
+    A service leads with the same parts, its tasks standing in the store of ``store_address``.
+    """
     place = Home(home.resolve())
     place.root.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
     source = ProcessTreeSource()
-    store = SqliteStore(place.store)
+    address = store_address or str(place.store)
+    store = open_store(address)
     served = provider(place.root, databases, clock)
     for leftover in served.reap():
         progress.note(f"reaped {leftover}")
     try:
         yield Parts(
-            mode=databases,
+            mode=mode or databases,
             home=place,
             store=store,
+            store_address=address,
             clock=clock,
             databases=served,
             jars=jars.ensure(progress.note),
@@ -75,3 +88,12 @@ def embedded(home: Path, progress: Progress, databases: Databases = "embedded") 
 
 def _engine(spec: SessionSpec, clock: SystemClock, source: ProcessTreeSource) -> Engine:
     return Engine(spec, clock, source)
+
+
+@contextmanager
+def service(settings: ServiceSettings) -> Iterator[Parts]:
+    """What a service leads with: the store of the settings, progress in the log."""
+    with embedded(
+        settings.home, LoggedProgress(), settings.databases, mode="services", store_address=settings.store
+    ) as parts:
+        yield parts

@@ -15,6 +15,12 @@
     ├── MonitorError            a stats source failed
     ├── StoreError              the document store refused or is away
     │   └── StoreAway           it is busy, full or not to be reached now; trying again can help
+    ├── LeaseLost               another leader holds the task now; this one writes nothing more
+    ├── LeaderStopped           the leader's process was told to end; the next one goes on with the task
+    ├── TaskCancelled           somebody asked for the task's end
+    ├── DispatchAway            the message broker is not to be reached now; trying again can help
+    ├── SourceError             a configuration could not be fetched from where the link leads
+    ├── ServiceError            the service answered with a problem, or not at all
     ├── LakeError               a lake table could not be written or read
     ├── ProfileError            recorded calls could not be kept, or are kept elsewhere
     └── AdviceFailed            an advisor gave no usable advice
@@ -26,6 +32,7 @@ Library errors are translated at the adapter's edge and kept as ``__cause__``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 class SnipbenchError(Exception):
@@ -126,6 +133,54 @@ class StoreAway(StoreError):
     """The document store is busy, full or not to be reached now. Trying the same again can help."""
 
     retryable = True
+
+
+class LeaseLost(SnipbenchError):
+    """Another leader holds the task now, or must be assumed to. This one writes nothing more about it."""
+
+
+class LeaderStopped(SnipbenchError):
+    """The leader's process was told to end in the middle of a task. The task stays as it is for the next one."""
+
+    retryable = True
+
+
+class TaskCancelled(SnipbenchError):
+    """Somebody asked for the end of the task."""
+
+
+class DispatchAway(SnipbenchError):
+    """The message broker is not to be reached now. What was to be told stands in the store and is told again."""
+
+    retryable = True
+
+
+class SourceError(SnipbenchError):
+    """A configuration could not be fetched. The text names the link, never a token, and has no cause that would.
+
+    ``reason`` is one word: ``refused, unauthorized, missing, moved, changed, too_large, busy, unavailable``.
+    """
+
+    exit_code = 2
+
+    def __init__(self, reason: str, message: str, *, retryable: bool = False) -> None:
+        self.reason = reason
+        self.retryable = retryable
+        super().__init__(message)
+
+
+class ServiceError(SnipbenchError):
+    """A service answered with a problem document, or not at all (then ``status`` is ``None``).
+
+    ``problem`` is the document (RFC 9457). A request that was wrong (4xx) ends a command with exit code 2.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, problem: dict[str, Any] | None = None) -> None:
+        self.status = status
+        self.problem = problem or {}
+        self.exit_code = 2 if status is not None and 400 <= status < 500 else 1
+        self.retryable = status is None or status >= 500 or status == 429
+        super().__init__(message)
 
 
 class LakeError(SnipbenchError):

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from orchestrator.client import Client
+
+DEFAULT_API = "http://127.0.0.1:8000"
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 home = click.option(
@@ -29,6 +33,22 @@ databases = click.option(
     help="What serves reference databases: processes of this machine, or containers of its Docker engine.",
 )
 order_file = click.argument("order", type=click.Path(dir_okay=False, path_type=Path))
+
+
+service = click.option(
+    "--api",
+    envvar="SNIPBENCH_API",
+    metavar="URL",
+    help="Address of a service; its token is in SNIPBENCH_TOKEN or the file of SNIPBENCH_TOKEN_FILE.",
+)
+"""Option ``api``."""
+
+
+def client(api: str | None) -> Client:
+    """A client of the service at ``api``; by default the one that ``snipbench serve`` starts."""
+    from orchestrator.client import Client
+
+    return Client.of_environment(api or DEFAULT_API)
 
 
 def overrides(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -40,9 +40,15 @@ def list_tasks(home: Path, as_json: bool, limit: int) -> None:
 @click.command()
 @task_name
 @options.home
+@options.service
 @options.as_json
-def status(task: str, home: Path, as_json: bool) -> None:
-    """Show how far TASK (an id, `latest` or `previous`) is."""
+def status(task: str, home: Path, api: str | None, as_json: bool) -> None:
+    """Show how far TASK (an id, `latest` or `previous`) is; on this machine, or on a service with --api."""
+    if api is not None:
+        from orchestrator.cli.remote import remote_status
+
+        remote_status(api, task, as_json)
+        return
     from orchestrator.embedded import find_task
 
     with opened(home) as store:

@@ -49,9 +49,14 @@ def run(
 @click.argument("task", default="latest")
 @options.home
 @options.databases
+@options.service
 @options.as_json
-def retry(task: str, home: Path, databases: Any, as_json: bool) -> int:
-    """Go on with TASK (an id, `latest` or `previous`) after its last recorded run."""
+def retry(task: str, home: Path, databases: Any, api: str | None, as_json: bool) -> int:
+    """Go on with TASK (an id, `latest` or `previous`) after its last recorded run; with --api, on a service."""
+    if api is not None:
+        from orchestrator.cli.remote import remote_retry
+
+        return remote_retry(api, task, as_json)
     from orchestrator import embedded, wiring
 
     with _Terminated(), wiring.embedded(home, _progress(as_json), databases) as parts:

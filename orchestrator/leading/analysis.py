@@ -29,7 +29,7 @@ def analyse(parts: Parts, book: TaskBook) -> None:
             stage(Stage.ANALYSIS_DONE, learned["sentence"])
             stage(Stage.ANALYSIS_FINISHED, learned["verdict"], "failed" if learned["verdict"] == "failed" else "ok")
     stage(Stage.ANALYSIS_REQUESTED, "summaries, comparisons, report")
-    landed = land(parts.home.store, parts.home.lake, task_id, parts.jars)
+    landed = land(parts.store_address, parts.home.lake, task_id, parts.jars)
     stage(Stage.ANALYSIS_DONE, f"{landed.rows} rows in {landed.seconds:.1f} s")
     report = write_report(parts.store, task_id, parts.home.reports)
     book.update(report=str(report))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 from orchestrator.leading.analysis import analyse
 from orchestrator.leading.conduct import Conductor
+from orchestrator.leading.lease import TaskLease
+from orchestrator.leading.materials import order_folder
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.segments import Segment, segments
 from orchestrator.leading.stretch import Stretch
@@ -13,11 +15,10 @@ from orchestrator.leading.taskbook import TaskBook, final_slots
 from orchestrator.planning import make_plan
 from snipbench.clock import to_text
 from snipbench.domain.event import Stage
-from snipbench.domain.order import Order
 from snipbench.domain.plan import Phase, Plan
 from snipbench.domain.run import Failure, RunStatus, TaskStatus
 from snipbench.domain.task import OrderRecord
-from snipbench.errors import SnipbenchError
+from snipbench.errors import LeaderStopped, LeaseLost, SnipbenchError, StoreAway, TaskCancelled
 from snipbench.records import AttemptReason
 
 
@@ -32,6 +33,7 @@ class Leader:
         """All stages; returns the task's end. Errors of the platform end the task as ``failed`` and are raised."""
         record = self._book.order()
         try:
+            self._book.check()
             self._announce(record)
             plan = self._plan(record)
             with self._parts.measuring(f"snipbench task {self._book.task.task_id}"):
@@ -41,19 +43,26 @@ class Leader:
             analyse(self._parts, self._book)
         except KeyboardInterrupt:
             self._book.finish(TaskStatus.INTERRUPTED)
+            self._book.settle()
             raise
+        except (LeaseLost, LeaderStopped, StoreAway):
+            raise  # the task is somebody else's, or is left for the next leader as it is
+        except TaskCancelled:
+            self._book.log("task cancelled", status="cancelled")
+            self._book.finish(TaskStatus.CANCELLED)
+            self._book.settle()
+            return TaskStatus.CANCELLED
         except SnipbenchError as error:
             self._book.finish(TaskStatus.FAILED, Failure(type(error).__name__, str(error)))
+            self._book.settle()
             raise
         finally:
             self._parts.progress.end()
+        self._book.settle()
         return status
 
     def _announce(self, record: OrderRecord) -> None:
         if self._book.task.started_at is None:
-            self._stage(Stage.ORDER_RECEIVED, detail=_counts(record.order))
-            self._stage(Stage.CONFIGURATION_DOWNLOADED, detail=record.file)
-            self._stage(Stage.SNIPPETS_STORED, detail=f"{sum(len(e.snippets) for e in record.order.experiments)}")
             self._book.update(started_at=to_text(self._parts.clock.now()))
         self._book.update(status=TaskStatus.RUNNING, ended_at=None, failure=None)
         self._stage(Stage.TASK_STARTED, detail=self._book.task.task_id)
@@ -62,7 +71,7 @@ class Leader:
     def _plan(self, record: OrderRecord) -> Plan:
         plan = self._book.plan()
         if plan is None:
-            base = Path(record.file).parent
+            base = order_folder(record, self._parts.home)
             hashes = {d.name: self._parts.databases.dataset_hash(d, base) for d in record.order.databases}
             plan = make_plan(record.order, hashes)
             self._book.keep_plan(plan)
@@ -75,6 +84,7 @@ class Leader:
         self._parts.progress.begin(self._book.task.task_id, sum(len(s.warmups) + len(s.measured) for s in left))
         try:
             while left:
+                self._book.check()
                 segment = left[0]
                 self._withdraw(segment)
                 if stretch.enter(segment):
@@ -112,6 +122,13 @@ class Leader:
         self._parts.progress.stage(stage, experiment, detail)
 
 
-def _counts(order: Order) -> str:
-    counts = sorted({(str(e.warmups), str(e.repetitions)) for e in order.experiments})
-    return ", ".join(f"{warmups} warm-ups, {repetitions} repetitions" for warmups, repetitions in counts)
+def lead(parts: Parts, task_id: str, *, taken: Callable[[TaskLease], None] = lambda _: None) -> TaskStatus:
+    """Take a task's lease and lead it to its end; ``taken`` is told the lease, to stop the leader with.
+
+    Raises:
+        TaskHeld: somebody leads it already.
+        SnipbenchError: the task could not be led, or must not be any more.
+    """
+    with TaskLease.take(parts.store, parts.clock, task_id) as lease:
+        taken(lease)
+        return Leader(parts, TaskBook.open(parts.store, parts.clock, task_id, lease)).lead()

@@ -44,6 +44,11 @@ class Home:
         return self.root / "models"
 
     @property
+    def orders(self) -> Path:
+        """A folder per submitted order, with the files that came along with it."""
+        return self.root / "orders"
+
+    @property
     def work(self) -> Path:
         """Scratch of Spark sessions."""
         return self.root / "work"
@@ -61,6 +66,8 @@ class Parts:
     mode: str
     home: Home
     store: DocumentStore
+    store_address: str
+    """What :func:`snipbench.store.opening.open_store` takes, for another process."""
     clock: Clock
     databases: DatabaseProvider
     jars: tuple[Path, ...]

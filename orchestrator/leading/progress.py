@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol, TextIO
 
 from snipbench.domain.event import Stage
@@ -65,6 +66,32 @@ class PlainProgress:
 
     def _say(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
+
+
+class LoggedProgress:
+    """For a service: what the event log does not say goes to the log, under the task's id."""
+
+    def __init__(self) -> None:
+        self._log = logging.getLogger("snipbench.leader")
+        self._about: dict[str, str] = {}
+
+    def begin(self, task_id: str, runs: int) -> None:
+        self._about = {"task_id": task_id}
+        self._log.info("%d runs are left", runs, extra=self._about)
+
+    def stage(self, stage: Stage, experiment: str | None, detail: str) -> None:
+        if stage not in PlainProgress.QUIET:
+            where = f" [{experiment}]" if experiment else ""
+            self._log.info("%d %s%s %s", stage.value, stage.title, where, detail, extra=self._about)
+
+    def run(self, slot: Slot, outcome: RunOutcome) -> None:
+        self._log.info("%s: %s", describe(slot), result_text(outcome), extra=self._about)
+
+    def note(self, text: str) -> None:
+        self._log.info("%s", text, extra=self._about)
+
+    def end(self) -> None:
+        """Nothing is held."""
 
 
 def describe(slot: Slot) -> str:

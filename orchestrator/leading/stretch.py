@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import suppress
 
 from executor.calls import PrepareRequest, SessionFacts, SessionSpec
 from executor.engine import Engine
 from orchestrator import environment
 from orchestrator.databases.port import Prototype, ReferenceDatabase
 from orchestrator.databases.statements import table_facts
+from orchestrator.leading.materials import order_folder
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.segments import Segment
 from orchestrator.leading.taskbook import TaskBook
 from snipbench.clock import to_text
 from snipbench.domain.event import Stage
 from snipbench.domain.task import Environment, OrderRecord
-from snipbench.errors import SessionLost, SnipbenchError
+from snipbench.errors import DatabaseError, SessionLost, SnipbenchError
 
 SESSION_ATTEMPTS = 3
 """How often in a row a session may fail to start or to be prepared before the task fails."""
@@ -28,12 +29,13 @@ class Stretch:
         self._parts = parts
         self._book = book
         self._order = record.order
-        self._base = Path(record.file).parent
+        self._base = order_folder(record, parts.home)
         self._prototypes: dict[str, Prototype] = {}
         self._experiment: str | None = None
         self._session: int | None = None
         self._database: ReferenceDatabase | None = None
         self._engine: Engine | None = None
+        book.at_the_end(self._abandon)
         self._facts: SessionFacts | None = None
         self._failures = 0
 
@@ -89,8 +91,19 @@ class Stretch:
 
     def close(self) -> None:
         """End the session and release the clone."""
+        self._book.at_the_end(None)
         self._leave_session()
         self._leave_database()
+
+    def _abandon(self) -> None:
+        """From another thread: what runs in the session ends at once, in the database too."""
+        engine, database = self._engine, self._database
+        if engine is not None:
+            engine.kill("the task is to end")
+        if database is not None:
+            # The clone may be going already; what is left of it is released by the leader's own thread.
+            with suppress(DatabaseError):
+                self._parts.cancel_backends(database.admin, self.application)
 
     def _note_lost(self, reason: str) -> None:
         self._book.log("session lost", experiment=self._experiment, status="failed", text=reason)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from orchestrator.leading.lease import TaskLease, change_task
 from snipbench import records
 from snipbench.clock import Clock, to_text
 from snipbench.domain.event import Event, Stage
-from snipbench.domain.order import Database
+from snipbench.domain.order import Database, Order
 from snipbench.domain.plan import Plan
 from snipbench.domain.run import Failure, Run, RunStatus, TaskStatus
 from snipbench.domain.table_facts import TableFacts
@@ -21,19 +22,29 @@ from snipbench.store.port import DocumentStore
 
 
 class TaskBook:
-    """Reads and writes one task. Recording is idempotent on ``(task_id, slot_id)``."""
+    """Reads and writes one task. Recording is idempotent on ``(task_id, slot_id)``.
 
-    def __init__(self, store: DocumentStore, clock: Clock, task: Task) -> None:
+    With a lease, nothing is written once another leader holds the task (LeaseLost), and no run is recorded once the
+    task was cancelled (TaskCancelled).
+    """
+
+    def __init__(self, store: DocumentStore, clock: Clock, task: Task, lease: TaskLease | None = None) -> None:
         self._store = store
         self._clock = clock
         self._task = task
+        self._lease = lease
         self._sequence = store.count("events", {"task_id": task.task_id})
 
     @classmethod
-    def create(cls, store: DocumentStore, clock: Clock, order: OrderRecord, *, mode: str) -> TaskBook:
-        """Store the order and a new, queued task for it."""
+    def create(
+        cls, store: DocumentStore, clock: Clock, order: OrderRecord, *, mode: str, task_id: str | None = None
+    ) -> TaskBook:
+        """Store the order and a new, queued task for it; with stages 1 to 3, which are over then.
+
+        With a ``task_id`` that is there already, nothing is stored again.
+        """
         task = Task(
-            task_id=new_id("task", clock.now()),
+            task_id=task_id or new_id("task", clock.now()),
             order_id=order.order_id,
             order_name=order.order.name,
             status=TaskStatus.QUEUED,
@@ -42,12 +53,16 @@ class TaskBook:
             seed=order.order.seed,
         )
         store.insert("orders", [records.order_to_document(order)])
-        book = cls(store, clock, task)
-        book.update()
+        if not store.replace("tasks", records.task_to_document(task), expected_version=None):
+            return cls.open(store, clock, task.task_id)
+        book = cls(store, clock, replace(task, version=1))
+        book.log(Stage.ORDER_RECEIVED, text=_counts(order.order))
+        book.log(Stage.CONFIGURATION_DOWNLOADED, text=_origin(order), data=dict(order.source or {}))
+        book.log(Stage.SNIPPETS_STORED, text=str(sum(len(e.snippets) for e in order.order.experiments)))
         return book
 
     @classmethod
-    def open(cls, store: DocumentStore, clock: Clock, task_id: str) -> TaskBook:
+    def open(cls, store: DocumentStore, clock: Clock, task_id: str, lease: TaskLease | None = None) -> TaskBook:
         """The book of a task that is there.
 
         Raises:
@@ -56,7 +71,7 @@ class TaskBook:
         document = store.get("tasks", task_id)
         if document is None:
             raise UsageError(f"there is no task {task_id!r}; `snipbench list` shows all")
-        return cls(store, clock, records.task_from_document(document))
+        return cls(store, clock, records.task_from_document(document), lease)
 
     @property
     def task(self) -> Task:
@@ -93,16 +108,35 @@ class TaskBook:
         )
 
     def update(self, **changes: Any) -> None:
-        """Change fields of the task.
+        """Change fields of the task; what others changed of it meanwhile stays.
 
         Raises:
-            StoreError: somebody else changed the task since it was read.
+            LeaseLost: another leader holds the task.
         """
-        changed = replace(self._task, **changes)
-        version = self._task.version or None
-        if not self._store.replace("tasks", records.task_to_document(changed), expected_version=version):
-            raise StoreError(f"task {self._task.task_id} was changed by somebody else")
-        self._task = replace(changed, version=self._task.version + 1)
+
+        def changed(task: Task) -> Task:
+            if self._lease is not None:
+                self._lease.fence(task)
+            return replace(task, **changes)
+
+        self._task = change_task(self._store, self._task.task_id, changed)
+
+    def check(self, *, cancel: bool = True) -> None:
+        """See :meth:`orchestrator.leading.lease.TaskLease.check`."""
+        if self._lease is not None:
+            self._lease.check(cancel=cancel)
+
+    def settle(self) -> None:
+        """Nothing is left for a leader to do."""
+        if self._lease is None:
+            self.update(settled=True)
+        else:
+            self._lease.settled = True
+
+    def at_the_end(self, call: Callable[[], None] | None) -> None:
+        """See :meth:`orchestrator.leading.lease.TaskLease.at_the_end`."""
+        if self._lease is not None:
+            self._lease.at_the_end(call)
 
     def finish(self, status: TaskStatus, failure: Failure | None = None) -> None:
         """Write how the task ended."""
@@ -119,11 +153,11 @@ class TaskBook:
         data: dict[str, Any] | None = None,
     ) -> None:
         """Add an event; a :class:`Stage` is logged by number and name."""
-        self._sequence += 1
+        self.check(cancel=False)
         stage = name if isinstance(name, Stage) else None
         event = Event(
             task_id=self._task.task_id,
-            sequence=self._sequence,
+            sequence=self._sequence + 1,
             at=to_text(self._clock.now()),
             name=stage.title if stage else str(name),
             stage=stage,
@@ -133,7 +167,10 @@ class TaskBook:
             text=text,
             data=data or {},
         )
-        self._store.insert("events", [records.event_to_document(event)])
+        # Whoever submits, retries or cancels a task logs too; sequences stay dense, so that they can be followed.
+        while not self._store.insert("events", [records.event_to_document(event)]):
+            event = replace(event, sequence=event.sequence + 1)
+        self._sequence = event.sequence
 
     def accepted(self) -> dict[str, Run]:
         """Accepted runs by slot id."""
@@ -147,6 +184,7 @@ class TaskBook:
 
     def record(self, run: Run) -> None:
         """Accept a run for its slot; a second one for the same slot goes to the attempts."""
+        self.check()
         if run.slot_id is None:
             self._store.insert("attempts", [records.attempt_to_document(run, AttemptReason.REPEATED_WARMUP)])
         elif not self._store.insert("runs", [records.run_to_document(run)]):
@@ -154,6 +192,7 @@ class TaskBook:
 
     def withdraw(self, runs: list[Run], reason: AttemptReason) -> None:
         """Move accepted runs to the attempts."""
+        self.check()
         self._store.insert("attempts", [records.attempt_to_document(run, reason) for run in runs])
         ids = [records.run_id(run.task_id, run.slot_id) for run in runs if run.slot_id is not None]
         if ids:
@@ -161,6 +200,7 @@ class TaskBook:
 
     def keep_result(self, result: SnippetResult) -> None:
         """Store what a snippet computed. A hash that differs from an earlier pass is added to ``changed_hashes``."""
+        self.check(cancel=False)
         document = records.result_to_document(result)
         if self._store.insert("results", [document]):
             return
@@ -184,6 +224,17 @@ class TaskBook:
         """All kept results."""
         found = self._store.find("results", {"task_id": self._task.task_id})
         return [records.result_from_document(document) for document in found]
+
+
+def _counts(order: Order) -> str:
+    counts = sorted({(str(e.warmups), str(e.repetitions)) for e in order.experiments})
+    return ", ".join(f"{warmups} warm-ups, {repetitions} repetitions" for warmups, repetitions in counts)
+
+
+def _origin(order: OrderRecord) -> str:
+    source = order.source or {}
+    location = str(source.get("location") or order.file)
+    return f"{location} at commit {source['commit']}" if source.get("commit") else location
 
 
 def final_slots(runs: dict[str, Run]) -> frozenset[str]:

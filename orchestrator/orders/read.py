@@ -61,17 +61,19 @@ def parse_order(
     file_name: str = "order.yaml",
     files: Mapping[str, str] | None = None,
     base: Path | None = None,
+    sources: Sources | None = None,
     warmups: int | None = None,
     repetitions: int | None = None,
     seed: int | None = None,
 ) -> LoadedOrder:
-    """Read an order from its text, with the files it names from ``files`` or else from the folder ``base``.
+    """Read an order from its text, with the files it names from ``sources``, ``files`` or the folder ``base``.
 
     Raises:
         OrderError: the text has mistakes; all of them, in file order.
         UsageError: an override is out of range.
     """
-    sources: Sources = InlinedSources(files or {}) if base is None or files is not None else FolderSources(base)
+    if sources is None:
+        sources = InlinedSources(files or {}) if base is None or files is not None else FolderSources(base)
     return _load(text, file_name, None, sources, _overrides(warmups, repetitions, seed))
 
 

@@ -55,7 +55,7 @@ class FolderSources:
         self._inside(name)
 
     def _inside(self, name: str) -> Path:
-        _check_relative(name)
+        check_relative(name)
         try:
             path = (self._base / name).resolve()
         except (OSError, ValueError, RuntimeError) as error:
@@ -91,7 +91,7 @@ class InlinedSources:
         return None
 
     def read(self, name: str) -> str:
-        _check_relative(name)
+        check_relative(name)
         text = self._files.get(name)
         if text is None:
             raise UsageError(f"file {name!r} was not sent along with the order")
@@ -103,7 +103,12 @@ class InlinedSources:
         self.read(name)
 
 
-def _check_relative(name: str) -> None:
+def check_relative(name: str) -> None:
+    """Refuse a name that is not a plain path below the order.
+
+    Raises:
+        UsageError: says what is wrong with it.
+    """
     path = PurePosixPath(name)
     if "\0" in name or "\\" in name:
         raise UsageError(f"file {name!r}: write a relative path with '/'")

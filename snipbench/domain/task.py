@@ -16,7 +16,9 @@ from snipbench.identity import content_hash
 class OrderRecord:
     """A submitted order: the file's text as it came, and the model that it gave with the overrides applied.
 
-    ``overrides`` holds what the request changed: ``warmups``, ``repetitions``, ``seed``.
+    ``overrides`` holds what the request changed: ``warmups``, ``repetitions``, ``seed``. ``files`` holds name and text
+    of the files that came along with an order that has no folder of its own; ``source`` says where such an order is
+    from (``kind``, ``location``, ``sha256``, ``commit``).
     """
 
     order_id: str
@@ -25,20 +27,31 @@ class OrderRecord:
     order: Order
     submitted_at: str
     overrides: dict[str, Scalar] = field(default_factory=dict)
+    files: tuple[tuple[str, str], ...] = ()
+    source: dict[str, Scalar | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who leads a task, until when; ``token`` rises with every change of holder and fences the former one off."""
+    """Who leads a task, until when; ``token`` rises with every change of holder and fences the former one off.
+
+    ``holder`` is empty once it was given back. ``recorded`` counts the runs and attempts that stood in the store when
+    it was taken; ``fruitless`` how often in a row it was taken without a new one since the time before.
+    """
 
     holder: str
     token: int
     expires_at: str
+    recorded: int = 0
+    fruitless: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One run-through of an order. ``version`` is the store's, for compare and set; 0 before the first write."""
+    """One run-through of an order. ``version`` is the store's, for compare and set; 0 before the first write.
+
+    ``settled`` says that no leader has anything left to do, the report included; a retry takes it back.
+    """
 
     task_id: str
     order_id: str
@@ -55,6 +68,7 @@ class Task:
     report: str | None = None
     cancel_requested: bool = False
     lease: Lease | None = None
+    settled: bool = False
     version: int = 0
 
 

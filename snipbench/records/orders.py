@@ -17,6 +17,8 @@ def order_to_document(record: OrderRecord) -> Document:
         "order": record.order.model_dump_json(by_alias=True),
         "submitted_at": record.submitted_at,
         "overrides": dict(record.overrides),
+        "files": [list(file) for file in record.files],
+        "source": record.source,
     }
 
 
@@ -29,4 +31,6 @@ def order_from_document(document: Document) -> OrderRecord:
         order=Order.model_validate_json(document["order"], strict=True),
         submitted_at=document["submitted_at"],
         overrides=document["overrides"],
+        files=tuple((name, text) for name, text in document.get("files", ())),
+        source=document.get("source"),
     )

@@ -1,0 +1,1 @@
+"""The HTTP API. Its contract is the OpenAPI document at ``/openapi.json``."""

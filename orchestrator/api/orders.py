@@ -1,0 +1,125 @@
+"""Routes about orders: submit, list, show."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from orchestrator.api.answers import OrderDetail, OrderModel, ReceiptModel, order_fields
+from orchestrator.api.bodies import JSON_TYPE, YAML_TYPES, GitLabLink, HttpLink, Submission, read_submission
+from orchestrator.api.callbacks import check_callback, register_callback
+from orchestrator.api.service import Reader, Service, Submitter, The
+from orchestrator.api.submissions import Accepted, Idempotency
+from orchestrator.dispatch.port import Work
+from orchestrator.intake import Configuration, Receipt, inlined, new_ids, take_in
+from orchestrator.sources.gitlab import fetch_gitlab
+from orchestrator.sources.http import fetch_http
+
+router = APIRouter(tags=["orders"])
+
+_EXAMPLE = """\
+name: add-one
+databases:
+  shop: {dataset: {generator: tpch, scale: 0.01}}
+experiments:
+  - name: sums
+    database: shop
+    tables: [lineitem]
+    snippets:
+      - {name: total, kind: sql, code: select sum(l_quantity) from lineitem}
+"""
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            YAML_TYPES[0]: {"schema": {"type": "string"}, "example": _EXAMPLE},
+            JSON_TYPE: {"schema": {"$ref": "#/components/schemas/Submission"}},
+        },
+    }
+}
+
+
+@router.post("/orders", status_code=202, openapi_extra=_BODY, summary="Submit an order")
+async def submit(
+    request: Request,
+    response: Response,
+    service: The,
+    caller: Submitter,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+    snipbench_source_token: Annotated[
+        str | None, Header(max_length=1000, description="Token for the link's server; used once, never stored.")
+    ] = None,
+) -> ReceiptModel:
+    """Take in an order (YAML, JSON, or a link) and queue its task.
+
+    With an ``Idempotency-Key`` the same request again gives the same answer and makes nothing new.
+    ``warmups``, ``repetitions`` and ``seed``, in the body or the query, take the place of the file's.
+    """
+    body = await request.body()
+    content_type = request.headers.get("content-type", "")
+    query = dict(request.query_params)
+    digest = hashlib.sha256(repr((content_type, sorted(query.items()))).encode() + body).hexdigest()
+    idempotency = Idempotency(service.store, service.clock, caller.name, idempotency_key, digest)
+
+    def accept() -> Receipt:
+        earlier = idempotency.earlier()
+        if earlier is not None and earlier.receipt is not None:
+            service.ring(Work.LEAD, earlier.receipt.task_id)
+            return earlier.receipt
+        submission = read_submission(content_type, body, query)
+        if submission.callback_url is not None:
+            check_callback(service.settings, submission.callback_url)
+        configuration = _configuration(service, submission, snipbench_source_token)
+        ids = idempotency.reserve(new_ids(service.clock))
+        receipt = take_in(service.store, service.clock, configuration, submission.overrides(), ids)
+        if submission.callback_url is not None:
+            register_callback(service.store, receipt.task_id, submission.callback_url)
+        idempotency.accept(Accepted(receipt))
+        service.ring(Work.LEAD, receipt.task_id)
+        return receipt
+
+    receipt = await run_in_threadpool(accept)
+    request.state.about = {"order_id": receipt.order_id, "task_id": receipt.task_id}
+    response.headers["Location"] = f"/tasks/{receipt.task_id}"
+    return ReceiptModel(
+        order_id=receipt.order_id,
+        task_id=receipt.task_id,
+        experiment_ids=list(receipt.experiment_ids),
+        warnings=list(receipt.warnings),
+    )
+
+
+@router.get("/orders", summary="List orders, newest first")
+def orders(service: The, _: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> list[OrderModel]:
+    """Orders with the ids of their tasks."""
+    found = list(service.store.find("orders", order_by=("-submitted_at",), limit=limit))
+    tasks = _tasks_of(service, [str(document["_id"]) for document in found])
+    return [OrderModel(**order_fields(document, tasks.get(document["_id"], []))) for document in found]
+
+
+@router.get("/orders/{order_id}", summary="Show an order")
+def order(order_id: str, service: The, _: Reader) -> OrderDetail:
+    """An order with its text, as it was submitted."""
+    document = service.order(order_id)
+    tasks = _tasks_of(service, [order_id]).get(order_id, [])
+    return OrderDetail(**order_fields(document, tasks), file=document["file"], text=document["text"])
+
+
+def _configuration(service: Service, submission: Submission, token: str | None) -> Configuration:
+    link = submission.link
+    if isinstance(link, HttpLink):
+        return fetch_http(service.settings, link.url, sha256=link.sha256, token=token)
+    if isinstance(link, GitLabLink):
+        return fetch_gitlab(service.settings, project=link.project, path=link.path, ref=link.ref, token=token)
+    return inlined(submission.text(), file_name=submission.file_name, files=submission.files)
+
+
+def _tasks_of(service: Service, order_ids: list[str]) -> dict[str, list[str]]:
+    tasks: dict[str, list[str]] = {}
+    if order_ids:
+        for task in service.store.find("tasks", {"order_id": order_ids}, order_by=("-requested_at",)):
+            tasks.setdefault(task["order_id"], []).append(task["_id"])
+    return tasks

@@ -1,0 +1,59 @@
+"""``snipbench serve``: the API, or a worker behind it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from orchestrator.cli import options
+
+ROLES = ("api", "leader", "analyzer")
+
+
+@click.command()
+@click.argument("role", type=click.Choice(ROLES), default="api")
+@options.home
+@click.option("--host", default="127.0.0.1", show_default=True, envvar="SNIPBENCH_API_HOST", help="Where to listen.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, envvar="SNIPBENCH_API_PORT")
+@click.option("--tokens", type=click.Path(path_type=Path), help="Token file; needed beyond the loopback.")
+@click.option("--new-token", metavar="NAME", help="Print a fresh token and its entry for the token file, and end.")
+@click.option("--scopes", default="read,submit,control", show_default=True, help="What the fresh token allows.")
+def serve(role: str, home: Path, host: str, port: int, tokens: Path | None, new_token: str | None, scopes: str) -> None:
+    """Serve the HTTP API (role `api`), or do what it hands over through the broker (`leader`, `analyzer`).
+
+    Without SNIPBENCH_BROKER the API does the work in its own process, one task at a time.
+    """
+    from dataclasses import replace
+
+    from orchestrator.settings import read_settings
+
+    if new_token is not None:
+        _new_token(new_token, scopes)
+        return
+    settings = read_settings(os.environ, home)
+    if tokens is not None:
+        settings = replace(settings, tokens_file=tokens)
+    if role == "api":
+        from orchestrator.api.serving import serve as serve_api
+
+        serve_api(settings, host, port)
+        return
+    from orchestrator.dispatch.serving import serve_worker
+
+    serve_worker(settings, role)
+
+
+def _new_token(name: str, scopes: str) -> None:
+    from orchestrator.api.tokens import Scope, new_token
+    from snipbench.errors import UsageError
+
+    try:
+        wanted = frozenset(Scope(scope.strip()) for scope in scopes.split(","))
+    except ValueError:
+        raise UsageError(f"--scopes: choose from {', '.join(scope.value for scope in Scope)}, not {scopes!r}") from None
+    token, entry = new_token(name, wanted)
+    click.echo(f"the token, shown this once: {token}", err=True)
+    click.echo(json.dumps({"tokens": [entry]}, indent=2))

@@ -1,0 +1,81 @@
+"""Ringing again for what nobody does: after a broker lost its messages, a leader died, a store came back."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from orchestrator.dispatch.port import Dispatch, Work
+from orchestrator.leading.lease import is_held
+from snipbench import records
+from snipbench.clock import Clock
+from snipbench.errors import SnipbenchError
+from snipbench.store.port import DocumentStore
+
+_log = logging.getLogger("snipbench.reconciler")
+INTERVAL_SECONDS = 2.0
+PATIENCE_ROUNDS = 5
+"""A bell that was rung is rung again after so many rounds only; a worker that is busy has it in its queue."""
+
+
+class Reconciler:
+    """Looks through the store every ``interval`` seconds. Several of them at once do no harm: leases decide."""
+
+    def __init__(
+        self, store: DocumentStore, clock: Clock, dispatch: Dispatch, *, interval: float = INTERVAL_SECONDS
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._dispatch = dispatch
+        self._interval = interval
+        self._rung: dict[tuple[Work, str], int] = {}
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
+
+    def start(self) -> None:
+        """Begin looking, at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._end.set()
+        self._thread.join()
+
+    def look(self) -> list[tuple[Work, str]]:
+        """One round; what was rung for.
+
+        Raises:
+            StoreError, DispatchAway: the store or the broker is away.
+        """
+        left = [
+            (Work.LEAD, str(document["_id"]))
+            for document in self._store.find(
+                "tasks", {"settled": False, "mode": "services"}, order_by=("requested_at",)
+            )
+            if not self._is_led(document)
+        ]
+        left += [
+            (Work.ANALYSE, str(document["_id"]))
+            for document in self._store.find("analyses", {"status": "queued"}, order_by=("requested_at",))
+        ]
+        self._rung = {bell: rounds - 1 for bell, rounds in self._rung.items() if bell in left and rounds > 1}
+        rung = [bell for bell in left if bell not in self._rung]
+        for bell in rung:
+            self._dispatch.ring(*bell)
+            self._rung[bell] = PATIENCE_ROUNDS
+        return rung
+
+    def _is_led(self, document: dict[str, object]) -> bool:
+        lease = records.task_from_document(document).lease
+        return lease is not None and is_held(lease, self._clock)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.look()
+            except SnipbenchError as error:
+                _log.warning("cannot look for work that is left: %s", error)
+            except Exception:  # noqa: BLE001 - a thread that ends unseen would leave work undone
+                _log.exception("looking for work that is left failed")
+            if self._end.wait(self._interval):
+                return

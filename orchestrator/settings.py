@@ -1,0 +1,125 @@
+"""Settings of the services: environment variables, and secrets from files that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from snipbench.errors import UsageError
+
+PREFIX = "SNIPBENCH_"
+MAX_BODY_BYTES = 4 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that no text shows: not its own, not an error's."""
+
+    value: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return "<secret>"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """What the services are told from outside. Hosts are ``name`` or ``name:port``.
+
+    ``source_hosts`` are those that a link in a request may lead to, ``callback_hosts`` those that may be called back:
+    nobody who may submit an order can make this machine talk to any other.
+    """
+
+    home: Path
+    store: str
+    broker: str | None = None
+    databases: Literal["embedded", "docker"] = "embedded"
+    tokens_file: Path | None = None
+    gitlab_url: str | None = None
+    gitlab_token: Secret | None = None
+    source_hosts: frozenset[str] = frozenset()
+    callback_hosts: frozenset[str] = frozenset()
+    callback_secret: Secret | None = None
+    max_body_bytes: int = MAX_BODY_BYTES
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value that is known here, to be kept out of all texts."""
+        known = (self.gitlab_token, self.callback_secret)
+        addresses = (_password(address) for address in (self.store, self.broker or ""))
+        return tuple(filter(None, (*(secret.value for secret in known if secret), *addresses)))
+
+
+def read_settings(environment: Mapping[str, str], home: Path) -> ServiceSettings:
+    """Settings from variables: ``SNIPBENCH_STORE``, ``…BROKER``, ``…DATABASES``, ``…API_TOKENS_FILE``, ``…GITLAB_URL``,
+    ``…GITLAB_TOKEN[_FILE]``, ``…SOURCE_HOSTS``, ``…CALLBACK_HOSTS``, ``…CALLBACK_SECRET[_FILE]``, ``…MAX_BODY_BYTES``.
+
+    Raises:
+        UsageError: a value is none, or a file cannot be read.
+    """
+
+    def given(name: str) -> str | None:
+        return environment.get(PREFIX + name) or None
+
+    tokens = given("API_TOKENS_FILE")
+    databases = given("DATABASES") or "embedded"
+    if databases not in {"embedded", "docker"}:
+        raise UsageError(f"{PREFIX}DATABASES must be embedded or docker, not {databases!r}")
+    limit = given("MAX_BODY_BYTES") or str(MAX_BODY_BYTES)
+    if not limit.isdigit() or int(limit) < 1024:
+        raise UsageError(f"{PREFIX}MAX_BODY_BYTES must be a number of bytes from 1024 up, not {limit!r}")
+    return ServiceSettings(
+        home=home.resolve(),
+        store=_address(environment, "STORE") or str(home.resolve() / "store.sqlite"),
+        broker=_address(environment, "BROKER"),
+        databases="docker" if databases == "docker" else "embedded",
+        tokens_file=Path(tokens) if tokens else None,
+        gitlab_url=given("GITLAB_URL"),
+        gitlab_token=_secret(environment, "GITLAB_TOKEN"),
+        source_hosts=_hosts(given("SOURCE_HOSTS")),
+        callback_hosts=_hosts(given("CALLBACK_HOSTS")),
+        callback_secret=_secret(environment, "CALLBACK_SECRET"),
+        max_body_bytes=int(limit),
+    )
+
+
+def read_secret_file(path: Path) -> str:
+    """The first line of a file that holds a secret.
+
+    Raises:
+        UsageError: it cannot be read, or is empty.
+    """
+    try:
+        text = path.read_text("utf-8").partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UsageError(f"secret file {str(path)!r} cannot be read: {reason}") from error
+    if not text:
+        raise UsageError(f"secret file {str(path)!r} is empty")
+    return text
+
+
+def _secret(environment: Mapping[str, str], name: str) -> Secret | None:
+    value, file = environment.get(PREFIX + name), environment.get(f"{PREFIX}{name}_FILE")
+    if value:
+        return Secret(value)
+    return Secret(read_secret_file(Path(file))) if file else None
+
+
+def _address(environment: Mapping[str, str], name: str) -> str | None:
+    """Addresses may hold a password, so they may stand in a file as well."""
+    secret = _secret(environment, name)
+    return secret.value if secret else None
+
+
+def _hosts(text: str | None) -> frozenset[str]:
+    return frozenset(host.strip().lower() for host in (text or "").split(",") if host.strip())
+
+
+def _password(address: str) -> str | None:
+    from urllib.parse import unquote, urlsplit
+
+    if "://" not in address:
+        return None
+    password = urlsplit(address).password
+    return unquote(password) if password else None

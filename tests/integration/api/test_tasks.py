@@ -1,0 +1,132 @@
+"""State, events, cancel, retry, analyses and metrics of tasks over real HTTP."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from orchestrator.client import Client
+from orchestrator.leading.lease import TaskLease
+from orchestrator.leading.taskbook import TaskBook
+from snipbench.clock import SystemClock
+from snipbench.domain.event import Stage
+from snipbench.domain.run import TaskStatus
+from snipbench.errors import ServiceError
+
+from .conftest import Served
+
+Submit = Callable[..., httpx.Response]
+
+
+def end(served: Served, task_id: str, status: TaskStatus, *stages: Stage) -> None:
+    """What a leader would do."""
+    with TaskLease.take(served.service.store, SystemClock(), task_id) as lease:
+        book = TaskBook.open(served.service.store, SystemClock(), task_id, lease)
+        for stage in stages:
+            book.log(stage, text="in a test")
+        book.finish(status)
+        book.settle()
+
+
+def test_a_task_is_queued_then_cancelled_then_retried(served: Served, submit: Submit) -> None:
+    task_id = submit().json()["task_id"]
+    with served.client() as client:
+        state = client.get(f"/tasks/{task_id}").json()
+        assert (state["status"], state["settled"], state["runs_recorded"], state["runs_planned"]) == (
+            "queued",
+            False,
+            0,
+            None,
+        )
+        assert client.post(f"/tasks/{task_id}/cancel").json()["cancel_requested"] is True
+        end(served, task_id, TaskStatus.CANCELLED)
+        for path, status in (("cancel", 409), ("retry", 202)):
+            assert client.post(f"/tasks/{task_id}/{path}").status_code == status
+        state = client.get(f"/tasks/{task_id}").json()
+        assert (state["status"], state["cancel_requested"], state["settled"]) == ("queued", False, False)
+        end(served, task_id, TaskStatus.COMPLETED)
+        assert client.post(f"/tasks/{task_id}/retry").status_code == 409
+        results = client.get(f"/tasks/{task_id}/results").json()
+        assert (results["task_id"], results["status"]) == (task_id, "completed")
+        assert client.get(f"/tasks/{task_id}/report").status_code == 404
+        for path in ("", "/events", "/results", "/report"):
+            assert client.get(f"/tasks/nothing{path}").status_code == 404
+
+
+def test_a_running_task_cannot_be_retried(served: Served, submit: Submit) -> None:
+    task_id = submit().json()["task_id"]
+    with TaskLease.take(served.service.store, SystemClock(), task_id), served.client() as client:
+        assert client.post(f"/tasks/{task_id}/retry").status_code == 409
+
+
+def test_events_are_streamed_as_they_come_and_end_with_the_task(served: Served, submit: Submit) -> None:
+    task_id = submit().json()["task_id"]
+
+    def lead() -> None:
+        time.sleep(0.5)
+        end(served, task_id, TaskStatus.COMPLETED, *(stage for stage in Stage if stage > 3))
+
+    leader = threading.Thread(target=lead)
+    leader.start()
+    with Client(served.url) as client:
+        events = list(client.events(task_id))
+    leader.join()
+    assert [data["stage"] for kind, data in events if kind == "stage"] == list(range(1, 22))
+    assert events[-1] == ("end", {"status": "completed", "report": None})
+
+
+def test_a_stream_is_taken_up_after_the_last_event_seen(served: Served, submit: Submit) -> None:
+    task_id = submit().json()["task_id"]
+    end(served, task_id, TaskStatus.FAILED, Stage.TASK_STARTED, Stage.CONFIGURATION_LOADED)
+    with served.client() as client:
+        text = client.get(f"/tasks/{task_id}/events", headers={"Last-Event-ID": "4"}).text
+        assert client.get(f"/tasks/{task_id}/events", headers={"Last-Event-ID": "x"}).status_code == 422
+    assert [line for line in text.splitlines() if line.startswith("id: ")] == ["id: 5"]
+    assert "event: end" in text
+
+
+def test_an_analysis_waits_for_the_task_s_end_and_is_rung_for(served: Served, submit: Submit) -> None:
+    task_id = submit().json()["task_id"]
+    analysis = {"name": "by-wall", "kind": "classify", "target": "wall_seconds"}
+    with served.client() as client:
+        assert client.post("/analyses", json={"task_id": task_id, "analysis": analysis}).status_code == 409
+        end(served, task_id, TaskStatus.COMPLETED)
+        for wrong in ({"kind": "classify"}, {**analysis, "export": "/tmp/x"}, {**analysis, "target": "colour"}):
+            assert client.post("/analyses", json={"task_id": task_id, "analysis": wrong}).status_code == 422
+        answer = client.post("/analyses", json={"task_id": task_id, "analysis": analysis})
+        assert answer.status_code == 202
+        assert client.get(answer.headers["location"]).json()["status"] == "queued"
+        assert client.get("/analyses/nothing").status_code == 404
+    assert ("analyzer", answer.json()["analysis_id"]) in [(work.value, subject) for work, subject in served.bells.rung]
+
+
+def test_metrics_count_requests_by_route_and_tasks_by_state(served: Served, submit: Submit) -> None:
+    task_id = submit().json()["task_id"]
+    with served.client() as client:
+        client.get(f"/tasks/{task_id}")
+        text = client.get("/metrics").text
+    assert 'snipbench_http_requests_total{method="GET",route="/tasks/{task_id}",status="200"}' in text
+    assert 'snipbench_tasks{status="queued"}' in text
+    assert task_id not in text
+
+
+def test_what_nobody_does_is_rung_for_again(served: Served, submit: Submit) -> None:
+    task_id = submit().json()["task_id"]
+    served.bells.rung.clear()
+    deadline = time.monotonic() + 20
+    while all(subject != task_id for _, subject in served.bells.rung):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_the_client_s_errors_are_ours_and_name_no_token(served: Served) -> None:
+    with Client(served.url, "snip_secret") as client, pytest.raises(ServiceError, match="no task 'x'") as told:
+        client.get("/tasks/x")
+    assert (told.value.status, told.value.exit_code) == (404, 2)
+    with Client("http://127.0.0.1:9", "snip_secret") as client, pytest.raises(ServiceError) as away:
+        client.get("/tasks/x")
+    assert "snip_secret" not in f"{away.value!r}{away.value.__cause__!r}"
