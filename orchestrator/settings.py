@@ -32,8 +32,8 @@ class ServiceSettings:
     """
 
     home: Path
-    store: str
-    broker: str | None = None
+    store: str = field(repr=False)
+    broker: str | None = field(default=None, repr=False)
     databases: Literal["embedded", "docker"] = "embedded"
     tokens_file: Path | None = None
     gitlab_url: str | None = None

@@ -80,6 +80,10 @@ class Client:
         """A task by id, ``latest`` or ``previous``."""
         return self.get(f"/tasks/{self.task_id(name)}")
 
+    def report(self, task_id: str) -> str:
+        """A task's report, an HTML page."""
+        return self._asked("GET", f"/tasks/{task_id}/report").text
+
     def task_id(self, name: str) -> str:
         """The id behind ``latest`` and ``previous``; any other name is one."""
         place = {"latest": 0, "previous": 1}.get(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 
 from orchestrator.dispatch.port import Dispatch, Work
 from orchestrator.leading.lease import is_held
@@ -14,8 +15,19 @@ from snipbench.store.port import DocumentStore
 
 _log = logging.getLogger("snipbench.reconciler")
 INTERVAL_SECONDS = 2.0
-PATIENCE_ROUNDS = 5
-"""A bell that was rung is rung again after so many rounds only; a worker that is busy has it in its queue."""
+PATIENCE_ROUNDS = (5, 10, 20, 30)
+"""After how many rounds a bell is rung again, each time; a worker that is busy has it in its queue already."""
+
+
+Bell = tuple[Work, str]
+
+
+@dataclass(slots=True)
+class _Patience:
+    """How often a bell was rung while nobody answered, and for how many rounds it is left alone now."""
+
+    rung: int = 0
+    rounds: int = 0
 
 
 class Reconciler:
@@ -28,7 +40,7 @@ class Reconciler:
         self._clock = clock
         self._dispatch = dispatch
         self._interval = interval
-        self._rung: dict[tuple[Work, str], int] = {}
+        self._rung: dict[Bell, _Patience] = {}
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
@@ -41,7 +53,7 @@ class Reconciler:
         self._end.set()
         self._thread.join()
 
-    def look(self) -> list[tuple[Work, str]]:
+    def look(self) -> list[Bell]:
         """One round; what was rung for.
 
         Raises:
@@ -58,11 +70,15 @@ class Reconciler:
             (Work.ANALYSE, str(document["_id"]))
             for document in self._store.find("analyses", {"status": "queued"}, order_by=("requested_at",))
         ]
-        self._rung = {bell: rounds - 1 for bell, rounds in self._rung.items() if bell in left and rounds > 1}
-        rung = [bell for bell in left if bell not in self._rung]
-        for bell in rung:
-            self._dispatch.ring(*bell)
-            self._rung[bell] = PATIENCE_ROUNDS
+        self._rung = {bell: self._rung.get(bell, _Patience()) for bell in left}
+        rung = []
+        for bell, patience in self._rung.items():
+            patience.rounds -= 1
+            if patience.rounds < 0:
+                self._dispatch.ring(*bell)
+                rung.append(bell)
+                patience.rounds = PATIENCE_ROUNDS[min(patience.rung, len(PATIENCE_ROUNDS) - 1)]
+                patience.rung += 1
         return rung
 
     def _is_led(self, document: dict[str, object]) -> bool:

@@ -1,0 +1,97 @@
+"""Callbacks: signed, in order, every end of stage, again until they are taken."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from orchestrator.leading.lease import TaskLease
+from orchestrator.leading.taskbook import TaskBook
+from orchestrator.settings import Secret
+from snipbench.clock import SystemClock
+from snipbench.domain.event import Stage
+from snipbench.domain.run import TaskStatus
+
+from .conftest import FILES, ORDER, serving, settings_for
+
+SECRET = "callback-secret-canary"
+
+
+class Receiver(ThreadingHTTPServer):
+    """Takes POSTs; the first ``refuse`` of them are answered with 503."""
+
+    def __init__(self, refuse: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.refuse = refuse
+        self.taken: list[tuple[dict[str, str], bytes]] = []
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if self.server.refuse:
+            self.server.refuse -= 1
+            self.send_response(503)
+        else:
+            self.server.taken.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    server = Receiver(refuse=1)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_every_stage_is_told_once_in_order_with_a_signature_that_holds(receiver: Receiver, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, callback_hosts=frozenset({receiver.host}), callback_secret=Secret(SECRET))
+    with serving(settings) as served, served.client() as client:
+        wanted = {"order": ORDER, "files": FILES, "callback_url": f"http://{receiver.host}/hook"}
+        task_id = client.post("/orders", json=wanted).json()["task_id"]
+        with TaskLease.take(served.service.store, SystemClock(), task_id) as lease:
+            book = TaskBook.open(served.service.store, SystemClock(), task_id, lease)
+            book.log(Stage.TASK_STARTED)
+            book.log("a note, which is no stage")
+            book.finish(TaskStatus.COMPLETED)
+            book.settle()
+        deadline = time.monotonic() + 30
+        while len(receiver.taken) < 5:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        while served.service.store.count("callbacks", {"state": "done"}) == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    told = [json.loads(body) for _, body in receiver.taken]
+    assert [one["stage"] for one in told] == [1, 2, 3, 4, None]
+    assert (told[-1]["name"], told[-1]["status"]) == ("task ended", "completed")
+    for headers, body in receiver.taken:
+        timestamp, signature = (part.partition("=")[2] for part in headers["snipbench-signature"].split(","))
+        expected = hmac.new(SECRET.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+        assert hmac.compare_digest(signature, expected)
+        assert abs(int(timestamp) - time.time()) < 60
+    ids = [headers["snipbench-event-id"] for headers, _ in receiver.taken]
+    assert len(set(ids)) == 5
+    assert all(SECRET.encode() not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

@@ -1,0 +1,37 @@
+"""A real Redis on the loopback, without persistence: what it forgets must not matter."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def redis_server(directory: Path) -> Iterator[str]:
+    """Serve until left; the address is ``redis://127.0.0.1:PORT/0``."""
+    program = shutil.which("redis-server")
+    assert program is not None, "no redis-server"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(directory)]
+    with (directory / "redis.log").open("w") as log:
+        process = subprocess.Popen([program, *options], stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert process.poll() is None, (directory / "redis.log").read_text()
+                assert time.monotonic() < deadline, "Redis does not answer"
+                time.sleep(0.02)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait()

@@ -1,0 +1,67 @@
+"""Logs of the services: one JSON object per line, with ids, without secrets."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.logs import log_to
+from orchestrator.settings import read_settings
+from snipbench.errors import UsageError
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    before = (root.handlers, root.level)
+    yield io.StringIO()
+    root.handlers = before[0]
+    root.setLevel(before[1])
+
+
+def test_a_line_is_an_object_with_its_ids_and_without_secrets(stream: io.StringIO) -> None:
+    log_to(stream, ["canary-value"])
+    log = logging.getLogger("snipbench.test")
+    try:
+        raise ValueError("mongodb://user:pw@host and canary-value")
+    except ValueError:
+        log.exception(
+            "fetching with token=abc canary-value", extra={"task_id": "task-1", "path": "/x?key=canary-value"}
+        )
+    (line,) = stream.getvalue().splitlines()
+    told = json.loads(line)
+    assert (told["level"], told["task_id"], told["logger"]) == ("error", "task-1", "snipbench.test")
+    assert told["at"].endswith("Z")
+    for secret in ("canary-value", "pw@", "token=abc"):
+        assert secret not in line
+
+
+def test_settings_take_secrets_from_files_and_show_none(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("glpat-canary\n")
+    settings = read_settings(
+        {
+            "SNIPBENCH_GITLAB_TOKEN_FILE": str(file),
+            "SNIPBENCH_STORE": "mongodb://user:store-canary@mongo/snipbench",
+            "SNIPBENCH_SOURCE_HOSTS": "a.example, B.example:8443",
+        },
+        tmp_path,
+    )
+    assert settings.gitlab_token is not None
+    assert settings.gitlab_token.value == "glpat-canary"
+    assert settings.secrets() == ("glpat-canary", "store-canary")
+    assert settings.source_hosts == {"a.example", "b.example:8443"}
+    assert "canary" not in f"{settings!r} {settings.gitlab_token}"
+
+
+@pytest.mark.parametrize(
+    "environment", [{"SNIPBENCH_GITLAB_TOKEN_FILE": "/none"}, {"SNIPBENCH_MAX_BODY_BYTES": "many"}]
+)
+def test_settings_that_cannot_be_had_are_wrong_use(tmp_path: Path, environment: dict[str, str]) -> None:
+    with pytest.raises(UsageError):
+        read_settings(environment, tmp_path)
