@@ -87,7 +87,9 @@ class Leader:
                 self._book.check()
                 segment = left[0]
                 self._withdraw(segment)
-                if stretch.enter(segment):
+                entered = stretch.enter(segment)
+                self._book.check()
+                if entered:
                     conductor.conduct(segment, stretch.engine, stretch.database, stretch.application)
                     stretch.check()
                 left = self._left(plan)
