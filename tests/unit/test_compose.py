@@ -1,0 +1,90 @@
+"""compose.yaml and the image: what can be said of them without an engine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from ruamel.yaml import YAML
+
+from orchestrator.cli.serve import ROLES
+from orchestrator.settings import read_settings
+
+ROOT = Path(__file__).parents[2]
+OURS = ("api", "leader", "analyzer")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe", pure=True).load(ROOT / "compose.yaml")
+    return found
+
+
+def test_every_service_is_confined_and_limited(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["user"].partition(":")[0] not in {"0", "root", ""}, name
+        assert service["mem_limit"], name
+        assert service["pids_limit"], name
+        assert "privileged" not in service, name
+        assert not any("docker.sock" in str(volume) for volume in service.get("volumes", ())), name
+        assert re.fullmatch(r"\$\{SNIPBENCH_\w*IMAGE:-[^}]+\}", service["image"]), name
+
+
+def test_our_services_start_after_healthy_redis_and_mongo_and_run_commands_that_are_there(
+    compose: dict[str, Any],
+) -> None:
+    for name in OURS:
+        service = compose["services"][name]
+        assert service["depends_on"] == {each: {"condition": "service_healthy"} for each in ("redis", "mongo")}
+        assert service["read_only"] is True
+        role = service["command"][1]
+        assert service["command"][0] == "serve"
+        assert (role if role in ROLES else "api") == name
+    for name in ("api", "redis", "mongo"):
+        assert compose["services"][name]["healthcheck"]["test"][0] == "CMD"
+
+
+def test_only_the_api_is_published_and_only_on_the_loopback_unless_told(compose: dict[str, Any]) -> None:
+    published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+    assert published == {"api": ["${SNIPBENCH_BIND:-127.0.0.1}:${SNIPBENCH_PORT:-8000}:8000"]}
+    assert compose["networks"]["inside"] == {"internal": True}
+    api = compose["services"]["api"]
+    assert api["environment"]["SNIPBENCH_API_TOKENS_FILE"] == "/run/secrets/api_tokens"
+    assert api["secrets"] == ["api_tokens"]
+
+
+def test_settings_read_what_compose_sets(compose: dict[str, Any], tmp_path: Path) -> None:
+    environment = {
+        name: re.sub(r"\$\{[^}]*\}", "", str(value))
+        for name, value in compose["services"]["leader"]["environment"].items()
+    }
+    settings = read_settings(environment, tmp_path)
+    assert settings.store.startswith("mongodb://mongo")
+    assert settings.broker == "redis://redis:6379/0"
+
+
+def test_the_image_copies_what_is_there() -> None:
+    for line in (ROOT / "Dockerfile").read_text().splitlines():
+        words = line.split()
+        if words[:1] == ["COPY"] and not words[1].startswith("--from"):
+            for name in words[1:-1]:
+                assert (ROOT / name).exists(), line
+
+
+def test_a_new_token_s_entry_is_a_token_file(tmp_path: Path) -> None:
+    from orchestrator.api.tokens import Tokens
+    from orchestrator.cli.serve import serve
+
+    made = CliRunner().invoke(serve, ["--new-token", "local", "--scopes", "read,submit"])
+    assert made.exit_code == 0
+    file = tmp_path / "tokens.json"
+    file.write_text(made.stdout)
+    token = made.stderr.split(": ")[1].strip()
+    caller = Tokens.read(file).caller(token)
+    assert caller is not None
+    assert {scope.value for scope in caller.scopes} == {"read", "submit"}
