@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 KIB = 1024
+PAUSE_SECONDS = 0.0005
 
 
 def parent_of(pid: int) -> int | None:
@@ -20,6 +22,31 @@ def parent_of(pid: int) -> int | None:
     except OSError:
         return None
     return int(stat[stat.rindex(b")") + 2 :].split()[1])
+
+
+def _is_still(pid: int) -> bool:
+    """Whether ``pid`` is stopped, a zombie, or gone."""
+    state = _state(f"/proc/{pid}/stat")
+    if state != b"Z":
+        return state in _STILL
+    try:  # where the first thread has ended, others may run on
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
+    except OSError:
+        return True
+    return all(_state(f"/proc/{pid}/task/{thread}/stat") in _STILL for thread in threads)
+
+
+_STILL = (None, b"T", b"t", b"Z", b"X")
+
+
+def _state(path: str) -> bytes | None:
+    """The letter of a process's or a thread's state; ``None`` if it is gone."""
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            stat = file.read(1024)
+    except OSError:
+        return None
+    return stat[stat.rindex(b")") + 2 :][:1]
 
 
 def processes() -> list[int]:
@@ -53,12 +80,26 @@ def kill(pids: set[int]) -> None:
         _signal(pids, number)
 
 
-def pause(root: int) -> None:
-    """SIGSTOP to all descendants of ``root``, until none is left that could have started another."""
-    stopped: set[int] = set()
-    while running := descendants(root) - stopped:
-        _signal(running, signal.SIGSTOP)
-        stopped |= running
+def pause(root: int, seconds: float) -> bool:
+    """Stop all descendants of ``root``. Whether they stand still, within ``seconds``.
+
+    The kernel gives SIGSTOP to one thread of a process, and the others run on until that one takes it: which it does
+    not while it waits for a ``vfork``. So only the state says that a process has stopped, and only a second look that
+    none was woken by another before that one stopped.
+    """
+    tree = Tree(root)
+    deadline = time.monotonic() + seconds
+    looks = 0
+    while looks < 2:
+        tree.refresh()
+        running = {pid for pid in tree.members if not _is_still(pid)}
+        looks = 0 if running else looks + 1
+        if running:
+            if time.monotonic() > deadline:
+                return False
+            _signal(running, signal.SIGSTOP)
+            time.sleep(PAUSE_SECONDS)
+    return True
 
 
 def resume(root: int) -> None:

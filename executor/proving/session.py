@@ -29,6 +29,9 @@ AFTER_SECONDS = 60.0
 HANG_UP_SECONDS = 2.0
 """How long connections to the database may outlast the run that opened them."""
 
+FREEZE_SECONDS = 5.0
+"""How long stopping may take where a process waits for a disk."""
+
 RESULTS = "results"
 CONF = (
     ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS"),
@@ -158,8 +161,12 @@ class ProofSession:
         return run.written or WrittenResult(None, run.failure)
 
     def freeze(self) -> None:
-        """Stop every process of the session. It is, whenever no call is under way."""
-        pause(self.keeper_pid)
+        """Stop every process of the session. It is, whenever no call is under way.
+
+        A session that cannot be stopped is ended, and :attr:`lost`.
+        """
+        if not pause(self.keeper_pid, FREEZE_SECONDS):
+            self.kill(f"it did not stand still within {FREEZE_SECONDS:g} s")
 
     def thaw(self) -> None:
         """Let the session go on. Every call does this first and freezes it again."""
@@ -247,8 +254,9 @@ class ProofSession:
         try:
             yield
         except ProtocolError as error:
-            self._process.lose(str(error))
-            raise SessionLost(f"it broke the protocol: {error}") from error
+            lost = SessionLost(f"it broke the protocol: {error}")
+            self._process.lose(lost.reason)
+            raise lost from error
 
     def _redirected(self, url: str, relay: Relay) -> str:
         """The URL as seen from the jail; the relay leads to the one out here."""

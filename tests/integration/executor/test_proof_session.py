@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.spark, pytest.mark.postgres]
 APPLICATION = "snipbench-proofs"
 BASELINE = """
 def run(spark):
-    return spark.sql("select l_returnflag, count(*) as n, sum(l_quantity) as q from lineitem group by l_returnflag")
+    return spark.sql("select l_returnflag, count(*) as n, sum(l_quantity) as q from lines group by l_returnflag")
 """
 EQUAL = (Equality.EQUAL, Equality.EQUAL_WITHIN_TOLERANCE)
 
@@ -72,7 +72,7 @@ class Bench:
                 user=self.database.run.user,
                 password=self.database.run.password,
                 application_name=APPLICATION,
-                tables=(Table(name="lineitem"),),
+                tables=(Table(name="lines"),),
             )
         )
         return session
@@ -90,7 +90,7 @@ class Bench:
     def change_data(self) -> None:
         """So that every result differs from all before."""
         with psycopg.connect(**self.database.admin.parameters, autocommit=True) as connection:
-            connection.execute("update lineitem set l_quantity = l_quantity + 1 where l_orderkey % 50 = 1")
+            connection.execute("update lines set l_quantity = l_quantity + 1 where l_orderkey % 50 = 1")
 
     def pair(self, baseline: SnippetCall, candidate: SnippetCall) -> tuple[ProofRun, ProofRun, Comparison | None]:
         """One pair on data that neither side has seen."""
@@ -106,12 +106,18 @@ class Bench:
 def bench(
     database: ReferenceDatabase, jars: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:
+    """With a table of its own: other tests count on what is in lineitem."""
     place = tmp_path_factory.mktemp("proofs")
+    with psycopg.connect(**database.admin.parameters, autocommit=True) as connection:
+        connection.execute("create table lines as select * from lineitem where l_orderkey < 15000")
+        connection.execute(f"grant select on lines to {database.run.user}")
     with Judge(place, jail=Jail()) as judge:
         bench = Bench(database, jars, place, judge)
         yield bench
         for session in bench.sessions.values():
             session.stop()
+    with psycopg.connect(**database.admin.parameters, autocommit=True) as connection:
+        connection.execute("drop table lines")
 
 
 @pytest.fixture
@@ -122,8 +128,15 @@ def call() -> Callable[..., SnippetCall]:
     return make
 
 
+def test_without_a_jail_the_reason_goes_with_the_result(tmp_path: Path) -> None:
+    spec = SessionSpec("local[1]", (), (), None, tmp_path / "work", tmp_path / "logs")
+    session = ProofSession(spec, SystemClock(), ProcessTreeSource(), jail=None, reason="no bubblewrap, and consent")
+    assert session.sandbox.to_document() == {"kind": "none", "reason": "no bubblewrap, and consent"}
+    session.stop()
+
+
 def test_an_honest_pair_is_equal_and_timed(bench: Bench, call: Callable[..., SnippetCall]) -> None:
-    honest = "select l_returnflag, count(1), sum(l_quantity) from lineitem group by 1"
+    honest = "select l_returnflag, count(1), sum(l_quantity) from lines group by 1"
     ours, theirs, judged = bench.pair(call("dataframe", BASELINE), call("sql", honest))
     assert judged is not None
     assert judged.equality in EQUAL, judged
