@@ -59,7 +59,7 @@ def run() -> Sequence[Row]:
 
 
 def _watch(pid: int, folder: Path) -> tuple[float, int]:
-    store, source = SqliteStore(folder / "store.sqlite"), choose_source("process")
+    store, source = SqliteStore(folder / "store.sqlite"), choose_source("process", [])
     monitor = Monitor(
         store,
         source,

@@ -28,9 +28,12 @@ def read(source: CounterSource, targets: Sequence[Target]) -> dict[str, Counters
     return readings
 
 
-def costs(source_name: str, before: Readings, after: Readings) -> tuple[Cost, ...]:
-    """One cost per target of ``before``, in its order."""
-    return tuple(_cost(name, source_name, start, after.get(name)) for name, start in before.items())
+def costs(source: CounterSource, targets: Sequence[Target], before: Readings, after: Readings) -> tuple[Cost, ...]:
+    """One cost per target, in the order given, with the name of the source that read it."""
+    return tuple(
+        _cost(target.name, source.name_for(target), before.get(target.name), after.get(target.name))
+        for target in targets
+    )
 
 
 def _cost(target: str, source: str, start: Counters | None, end: Counters | None) -> Cost:

@@ -142,7 +142,7 @@ class Engine(SparkProcess):
         progress.spend({"counters": self._clock.monotonic() - read_at})
         ran = self.ask("run", {}, timeout, cancel_statements)
         read_at = self._clock.monotonic()
-        progress.costs = bracketing.costs(self._source.name, before, bracketing.read(self._source, targets))
+        progress.costs = bracketing.costs(self._source, targets, before, bracketing.read(self._source, targets))
         progress.spend({"counters": self._clock.monotonic() - read_at})
 
         progress.command_seconds = ran.seconds

@@ -12,7 +12,7 @@ from snipbench.clock import Clock
 from snipbench.domain.run import Counters
 from snipbench.errors import MonitorError
 from snipbench.records.samples import sample_to_document
-from snipbench.resources.port import CounterSource, Target, TargetGone
+from snipbench.resources.port import CounterSource, SourceStalled, Target, TargetGone
 from snipbench.store.port import Document
 
 _CUMULATIVE = ("cpu_seconds", "cpu_user_seconds", "cpu_system_seconds", "read_bytes", "write_bytes")
@@ -35,6 +35,7 @@ class _Stream:
     restarts: int = 0
     sequence: int = 0
     last: Counters | None = None
+    stalled: bool = False
 
 
 class Sampler:
@@ -107,6 +108,10 @@ class Sampler:
             counters = self._source.read(target)
         except TargetGone as error:
             self._end(target, EventKind.TARGET_GONE, str(error))
+        except SourceStalled as error:
+            if not stream.stalled:
+                stream.stalled = True
+                self._report(EventKind.SOURCE_STALLED, target.name, str(error))
         except MonitorError as error:
             self._end(target, EventKind.SOURCE_FAILED, str(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, it must end as an event and not as a silent thread
@@ -115,6 +120,9 @@ class Sampler:
         if stalled is not None:
             self._report(EventKind.SOURCE_RESUMED, target.name, f"the reading took {stalled:.1f} s")
         if counters is not None:
+            if stream.stalled:
+                stream.stalled = False
+                self._report(EventKind.SOURCE_RESUMED, target.name, "the source tells its counters again")
             self._accept(stream, counters)
 
     def _accept(self, stream: _Stream, counters: Counters) -> None:
@@ -132,7 +140,7 @@ class Sampler:
             target=stream.target.name,
             stream_id=self._identity.stream_id + suffix,
             sequence=stream.sequence,
-            source=self._source.name,
+            source=self._source.name_for(stream.target),
         )
         stream.last = counters
         stream.sequence += 1

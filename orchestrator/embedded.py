@@ -13,6 +13,7 @@ from orchestrator.leading.taskbook import TaskBook
 from orchestrator.orders import read_order
 from orchestrator.tasks import reopen
 from snipbench.clock import to_text
+from snipbench.domain.order import CloneChoice, Order
 from snipbench.domain.run import TaskStatus
 from snipbench.domain.task import OrderRecord
 from snipbench.errors import UsageError
@@ -26,6 +27,7 @@ def run(parts: Parts, path: Path, overrides: Mapping[str, int | None]) -> tuple[
     ``overrides`` may hold ``warmups``, ``repetitions`` and ``seed``, which take the place of the file's.
     """
     loaded = read_order(path, **overrides)
+    _refuse_what_needs_containers(parts.mode, loaded.order)
     now = parts.clock.now()
     record = OrderRecord(
         order_id=new_id("order", now),
@@ -36,6 +38,16 @@ def run(parts: Parts, path: Path, overrides: Mapping[str, int | None]) -> tuple[
         overrides={name: value for name, value in overrides.items() if value is not None},
     )
     return _lead(parts, TaskBook.create(parts.store, parts.clock, record, mode=parts.mode).task.task_id)
+
+
+def _refuse_what_needs_containers(mode: str, order: Order) -> None:
+    """UsageError, before anything is made, for values that only mean something with ``--databases docker``."""
+    if mode == "docker":
+        return
+    wanted = [f"monitor.source: {order.monitor.source}"] if order.monitor.source in {"docker", "cgroup"} else []
+    overlays = [f"databases.{one.name}.clone: overlay" for one in order.databases if one.clone is CloneChoice.OVERLAY]
+    if wanted := wanted + overlays:
+        raise UsageError(f"{', '.join(wanted)}: needs --databases docker")
 
 
 def retry(parts: Parts, name: str) -> tuple[TaskStatus, dict[str, Any]]:

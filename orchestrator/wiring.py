@@ -22,6 +22,9 @@ from orchestrator.leading.parts import Home, Parts
 from orchestrator.leading.progress import LoggedProgress, Progress
 from orchestrator.settings import ServiceSettings
 from snipbench.clock import Clock, SystemClock
+from snipbench.resources.cgroup import CgroupSource
+from snipbench.resources.combined import CombinedSource, in_group, is_process
+from snipbench.resources.port import CounterSource
 from snipbench.resources.process_tree import ProcessTreeSource
 from snipbench.store.opening import open_store
 
@@ -43,6 +46,11 @@ def provider(home: Path, databases: Databases = "embedded", clock: Clock | None 
     return DockerProvider(home.resolve(), clock) if databases == "docker" else EmbeddedProvider(home.resolve(), clock)
 
 
+def counter_source() -> CounterSource:
+    """What brackets runs: a container's control group, which is exact, else the tree of processes."""
+    return CombinedSource([(in_group, CgroupSource()), (is_process, ProcessTreeSource())])
+
+
 @contextmanager
 def embedded(
     home: Path,
@@ -59,7 +67,7 @@ def embedded(
     place = Home(home.resolve())
     place.root.mkdir(parents=True, exist_ok=True)
     clock = SystemClock()
-    source = ProcessTreeSource()
+    source = counter_source()
     address = store_address or str(place.store)
     store = open_store(address)
     served = provider(place.root, databases, clock)
@@ -86,7 +94,7 @@ def embedded(
         store.close()
 
 
-def _engine(spec: SessionSpec, clock: SystemClock, source: ProcessTreeSource) -> Engine:
+def _engine(spec: SessionSpec, clock: SystemClock, source: CounterSource) -> Engine:
     return Engine(spec, clock, source)
 
 

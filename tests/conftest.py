@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import jars as jar_cache
+from snipbench.resources.cgroup_path import hierarchies
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +80,19 @@ def _root() -> str | None:
     return None if os.geteuid() == 0 else "not root"
 
 
+def _cgroups() -> str | None:
+    if lack := _root():
+        return lack
+    for point in set(hierarchies().values()):
+        group = point / f"snipbench-test-{os.getpid()}"
+        try:
+            group.mkdir()
+            group.rmdir()
+        except OSError as error:
+            return f"cannot make control groups: {error}"
+    return None if hierarchies() else "no control groups"
+
+
 def _mounts() -> str | None:
     if lack := _root():
         return lack
@@ -108,6 +122,7 @@ GROUPS = {
     "ferretdb": _ferretdb,
     "root": _root,
     "mounts": _mounts,
+    "cgroups": _cgroups,
     "xfs": _xfs,
     "maven": _maven,
 }

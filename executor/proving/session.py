@@ -209,7 +209,7 @@ class ProofSession:
                 failure = failure_in(ran)
         # Still from here on. Who forged a reply has no more done than what is written now, and the time stops here too.
         wall = self._clock.monotonic() - begun
-        costs = bracketing.costs(self._source.name, before, bracketing.read(self._source, target))
+        costs = bracketing.costs(self._source, target, before, bracketing.read(self._source, target))
         written = None
         if failure is None and not ran.timed_out:
             keys = tuple(str(key) for key in ran.body.get("sort_keys", ()))

@@ -27,7 +27,8 @@ class Watch:
         self._book = book
         self._experiment = experiment
         self._told: SimpleQueue[tuple[EventKind, str | None, str, str]] = SimpleQueue()
-        self._source = choose_source(order.monitor.source)
+        self._source = choose_source(order.monitor.source, targets)
+        self._named = ", ".join(f"{self._source.name_for(target)} counters of {target.name}" for target in targets)
         self._monitor = Monitor(
             parts.store,
             self._source,
@@ -40,7 +41,7 @@ class Watch:
 
     def __enter__(self) -> None:
         self._monitor.start()
-        self._stage(Stage.MONITORING_STARTED, f"{self._source.name} counters")
+        self._stage(Stage.MONITORING_STARTED, self._named)
         self._stage(Stage.SAMPLES_STREAMED, "streaming")
 
     def __exit__(self, *_: object) -> None:

@@ -19,9 +19,6 @@ _UNBUILT: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("calibrate", lambda value: value is True, "calibrate: true"),
     ("profile", lambda value: value is True, "profile: true"),
     ("analyses.*.kind", lambda value: value == "optimize", "analysis kind 'optimize'"),
-    ("databases.*.clone", lambda value: value == "overlay", "clone 'overlay'"),
-    ("monitor.source", lambda value: value == "docker", "monitor source 'docker'"),
-    ("monitor.source", lambda value: value == "cgroup", "monitor source 'cgroup'"),
     (
         "spark.master",
         lambda value: isinstance(value, str) and not value.startswith("local"),

@@ -26,17 +26,28 @@ class TargetGone(MonitorError):
     """The target ended; there are no counters any more."""
 
 
+class SourceStalled(MonitorError):
+    """The source tells nothing at the moment; it may go on."""
+
+    retryable = True
+
+
 class CounterSource(Protocol):
     """Port; reads a target's cumulative counters now."""
 
     name: str
-    """``process``, ``cgroup`` or ``docker``; stored beside each number."""
+    """``process``, ``cgroup``, ``docker``; ``auto`` where each target has a source of its own."""
+
+    def name_for(self, target: Target) -> str:
+        """Name of the source that reads this target; stored beside each number."""
+        ...
 
     def read(self, target: Target) -> Counters:
         """Counters at this instant.
 
         Raises:
             TargetGone: the target ended.
+            SourceStalled: there are none now; there may be later.
             MonitorError: the source failed.
         """
         ...

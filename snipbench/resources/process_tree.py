@@ -40,6 +40,10 @@ class ProcessTreeSource:
         self._ledgers: dict[Target, TreeLedger | None] = {}
         self._budget = descriptor_budget()
 
+    def name_for(self, target: Target) -> str:
+        """See the port."""
+        return self.name
+
     def read(self, target: Target) -> Counters:
         """See the port. A target that is gone stays gone, even if its process id is given away again."""
         with self._lock:

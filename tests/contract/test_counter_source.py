@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import fields
@@ -16,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from snipbench.domain.run import Counters
+from snipbench.resources.cgroup import CgroupSource
+from snipbench.resources.cgroup_path import UNIFIED, hierarchies
 from snipbench.resources.port import CounterSource, Target, TargetGone
 from snipbench.resources.process_tree import ProcessTreeSource
 
@@ -47,12 +50,36 @@ for line in sys.stdin:
 """
 
 
+CONTROLLERS = {"cpuacct", "memory", "pids", UNIFIED}
+ENTERING = 'for group in $MEMBERS; do echo $$ >"$group"; done; exec "$0" -c "$1"'
+"""A shell that becomes Python inside of its groups, so that all of its memory counts."""
+
+
+class Grouped:
+    """A control group of its own, in each hierarchy of this machine that tells something."""
+
+    def __init__(self) -> None:
+        self.path = f"/snipbench-test-{uuid.uuid4().hex}"
+        self.directories = [hierarchies()[name] / self.path[1:] for name in CONTROLLERS & hierarchies().keys()]
+        for directory in self.directories:
+            directory.mkdir()
+
+    def remove(self) -> None:
+        for directory in self.directories:
+            while (directory / "cgroup.procs").read_text():  # ended processes leave when they are reaped
+                time.sleep(0.01)
+            directory.rmdir()
+
+
 class Obedient:
     """A real process that does what it is told, a line at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: Grouped | None = None) -> None:
+        self.group = group
         self.process = subprocess.Popen(
-            [sys.executable, "-c", OBEDIENT],
+            ["/bin/sh", "-c", ENTERING, sys.executable, OBEDIENT],
+            env=os.environ
+            | {"MEMBERS": " ".join(f"{place}/cgroup.procs" for place in group.directories) if group else ""},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -77,25 +104,66 @@ class Obedient:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-
-@pytest.fixture
-def obedient() -> Iterator[Obedient]:
-    process = Obedient()
-    yield process
-    process.end()
+    def target(self, name: str) -> Target:
+        """What to watch of it."""
+        return Target(name, pid=self.process.pid, cgroup=self.group.path if self.group else None)
 
 
-@pytest.fixture(params=[ProcessTreeSource, lambda: ProcessTreeSource("pss")], ids=["process", "process-pss"])
+class Processes:
+    """Starts obedient processes as the source under test needs them; ends them all."""
+
+    def __init__(self, *, grouped: bool) -> None:
+        self.grouped = grouped
+        self.started: list[Obedient] = []
+
+    def start(self) -> Obedient:
+        self.started.append(Obedient(Grouped() if self.grouped else None))
+        return self.started[-1]
+
+    def end(self) -> None:
+        for process in self.started:
+            process.end()
+            if process.group:
+                process.group.remove()
+
+
+def version_1() -> dict[str, Path]:
+    """This machine's hierarchies without that of version 2."""
+    return {name: point for name, point in hierarchies().items() if name != UNIFIED}
+
+
+SOURCES: dict[str, Callable[[], CounterSource]] = {
+    "process": ProcessTreeSource,
+    "process-pss": lambda: ProcessTreeSource("pss"),
+    "cgroup": CgroupSource,
+    "cgroup-v1": lambda: CgroupSource(version_1()),
+}
+PARAMETERS = [pytest.param(name, marks=pytest.mark.cgroups if name.startswith("cgroup") else ()) for name in SOURCES]
+
+
+@pytest.fixture(params=PARAMETERS)
 def source(request: pytest.FixtureRequest) -> Iterator[CounterSource]:
-    make: Callable[[], CounterSource] = request.param
-    source = make()
+    source = SOURCES[request.param]()
     yield source
     source.close()
 
 
 @pytest.fixture
+def processes(request: pytest.FixtureRequest) -> Iterator[Processes]:
+    named = request.node.callspec.params.get("source", "process") if hasattr(request.node, "callspec") else "process"
+    processes = Processes(grouped=named.startswith("cgroup"))
+    yield processes
+    processes.end()
+
+
+@pytest.fixture
+def obedient(processes: Processes) -> Obedient:
+    return processes.start()
+
+
+@pytest.fixture
 def target(obedient: Obedient) -> Target:
-    return Target("executor", pid=obedient.process.pid)
+    return obedient.target("executor")
 
 
 def cpu_between(before: Counters, after: Counters) -> float:
@@ -257,16 +325,14 @@ def test_written_bytes_are_seen(source: CounterSource, target: Target, obedient:
     assert 3_000_000 <= after.write_bytes - before.write_bytes < 4_000_000
 
 
-def test_two_targets_do_not_mix(source: CounterSource, target: Target, obedient: Obedient) -> None:
-    other = Obedient()
-    try:
-        idle = Target("database:shop", pid=other.process.pid)
-        before = source.read(target), source.read(idle)
-        obedient.do("burn(0.2)")
-        assert cpu_between(before[0], source.read(target)) >= 0.2
-        assert cpu_between(before[1], source.read(idle)) < 0.05
-    finally:
-        other.end()
+def test_two_targets_do_not_mix(
+    source: CounterSource, target: Target, obedient: Obedient, processes: Processes
+) -> None:
+    idle = processes.start().target("database:shop")
+    before = source.read(target), source.read(idle)
+    obedient.do("burn(0.2)")
+    assert cpu_between(before[0], source.read(target)) >= 0.2
+    assert cpu_between(before[1], source.read(idle)) < 0.05
 
 
 def test_a_target_that_ended_is_gone_and_stays_gone(source: CounterSource, target: Target, obedient: Obedient) -> None:
@@ -288,7 +354,7 @@ def test_a_target_that_ended_but_was_not_waited_for_is_gone(
 
 def test_a_target_that_never_was_is_gone(source: CounterSource) -> None:
     with pytest.raises(TargetGone):
-        source.read(Target("executor", pid=2**22 + 1))
+        source.read(Target("executor", pid=2**22 + 1, cgroup="/snipbench-test-that-never-was"))
 
 
 def test_readers_in_several_threads_do_not_disturb_each_other(source: CounterSource, target: Target) -> None:
@@ -334,7 +400,8 @@ def test_what_the_kernel_refuses_to_tell_is_none_not_zero(target: Target, obedie
         assert done.stdout.strip() == told
 
 
-def test_the_test_process_itself_can_be_watched(source: CounterSource) -> None:
+def test_the_test_process_itself_can_be_watched() -> None:
+    source = ProcessTreeSource()
     me = Target("self", pid=os.getpid())
     before, spent = source.read(me), resource.getrusage(resource.RUSAGE_SELF)
     end = time.thread_time() + 0.2
@@ -343,3 +410,4 @@ def test_the_test_process_itself_can_be_watched(source: CounterSource) -> None:
     after, later = source.read(me), resource.getrusage(resource.RUSAGE_SELF)
     truth = later.ru_utime + later.ru_stime - spent.ru_utime - spent.ru_stime
     assert cpu_between(before, after) == pytest.approx(truth, rel=0.05, abs=0.005)
+    source.close()

@@ -43,7 +43,7 @@ def test_the_shape_and_the_sum_of_a_burning_childs_cpu_are_right(tmp_path: Path)
     child = subprocess.Popen([sys.executable, "-c", CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert child.stdin is not None
     assert child.stdout is not None
-    store, source = SqliteStore(tmp_path / "store.sqlite"), choose_source("process")
+    store, source = SqliteStore(tmp_path / "store.sqlite"), choose_source("process", [])
     events: list[tuple[EventKind, str | None]] = []
     monitor = Monitor(
         store,
@@ -78,7 +78,7 @@ def test_the_shape_and_the_sum_of_a_burning_childs_cpu_are_right(tmp_path: Path)
 
 def test_a_child_that_is_killed_ends_its_stream_with_an_event_and_never_with_zeros(tmp_path: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    store, source = SqliteStore(tmp_path / "store.sqlite"), choose_source("auto")
+    store, source = SqliteStore(tmp_path / "store.sqlite"), choose_source("auto", [])
     events: list[tuple[EventKind, str | None]] = []
     monitor = Monitor(
         store,

@@ -12,12 +12,10 @@ import pytest
 from monitor.events import EventKind
 from monitor.monitor import Monitor, MonitorSettings
 from monitor.sampler import StreamId
-from monitor.sources import choose_source
 from snipbench.clock import SystemClock, to_text
 from snipbench.domain.run import Counters
-from snipbench.errors import StoreAway, UsageError
+from snipbench.errors import StoreAway
 from snipbench.resources.port import Target, TargetGone
-from snipbench.resources.process_tree import ProcessTreeSource
 from snipbench.store.port import Document
 from snipbench.store.sqlite import SqliteStore
 
@@ -35,6 +33,9 @@ class Source:
         self.open = threading.Event()
         self.open.set()
         self.gone = False
+
+    def name_for(self, target: Target) -> str:
+        return self.name
 
     def read(self, target: Target) -> Counters:
         self.open.wait(60)
@@ -245,14 +246,3 @@ def test_a_leader_whose_callback_fails_does_not_end_the_stream(store: Store) -> 
     until(lambda: len(told) == 2)
     summary = monitor.stop()
     assert (summary.events, summary.sink_failures) == (2, 2)
-
-
-@pytest.mark.parametrize("name", ["docker", "cgroup"])
-def test_a_source_that_is_not_built_yet_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match=f"{name} is not built yet"):
-        choose_source(name)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("name", ["auto", "process"])
-def test_the_process_tree_is_the_source_of_embedded_mode(name: str) -> None:
-    assert isinstance(choose_source(name), ProcessTreeSource)  # type: ignore[arg-type]

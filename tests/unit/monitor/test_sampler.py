@@ -14,7 +14,7 @@ from monitor.sampler import Sampler, StreamId
 from snipbench.clock import to_text
 from snipbench.domain.run import Counters
 from snipbench.errors import MonitorError
-from snipbench.resources.port import Target, TargetGone
+from snipbench.resources.port import SourceStalled, Target, TargetGone
 from snipbench.store.port import Document
 
 START = datetime(2026, 1, 31, 9, tzinfo=UTC)
@@ -46,6 +46,9 @@ class ScriptedSource:
         self._clock = clock
         self.at = at
         self.readings: dict[str, int] = {}
+
+    def name_for(self, target: Target) -> str:
+        return self.name
 
     def read(self, target: Target) -> Counters:
         number = self.readings.get(target.name, 0)
@@ -231,3 +234,16 @@ def test_differences_within_a_stream_are_never_negative() -> None:
     assert len(by_stream) > 3
     assert all(values == sorted(values) for values in by_stream.values())
     assert len({sample["_id"] for sample in world.samples}) == len(world.samples)
+
+
+def test_a_stalled_source_is_told_once_and_its_stream_goes_on() -> None:
+    silent = {("database:shop", number): failing(SourceStalled("nothing is sent")) for number in (1, 2)}
+    world = World(EXECUTOR, SHOP, at=silent)
+    world.run(4.5)
+    assert world.instants(EXECUTOR) == ["00.0", "01.0", "02.0", "03.0", "04.0", "04.5"]
+    assert world.instants(SHOP) == ["00.0", "03.0", "04.0", "04.5"]
+    assert [(kind, target) for kind, target, _ in world.events] == [
+        (EventKind.SOURCE_STALLED, "database:shop"),
+        (EventKind.SOURCE_RESUMED, "database:shop"),
+    ]
+    assert {sample["stream_id"] for sample in world.samples} == {"stream-1"}

@@ -176,11 +176,8 @@ TABLES = "    tables:"
     [
         ("name: parts", "name: parts\ncalibrate: true", "calibrate: true"),
         ("name: parts", "name: parts\nprofile: true", "profile: true"),
-        ("name: parts", "name: parts\nmonitor: {source: docker}", "monitor source 'docker'"),
-        ("name: parts", "name: parts\nmonitor: {source: cgroup}", "monitor source 'cgroup'"),
         ("name: parts", 'name: parts\nspark: {master: "spark://host:7077"}', "a Spark master other than local"),
         ("name: parts\n", f"name: parts\n{IMPROVE}", "analysis kind 'optimize'"),
-        ("shop: {", "shop: {clone: overlay, ", "clone 'overlay'"),
         (TABLES, f"    warmups: auto\n{TABLES}", "warmups: auto"),
         (TABLES, f"    repetitions: {{auto: true, interval: 5%, cap: 40}}\n{TABLES}", "automatic repetitions"),
         (SQL, STREAMING, "kind 'streaming'"),
