@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 
 Metrics = dict[str, float | int | None]
 
-DRAIN_MILLISECONDS = 2000
-"""How long to wait for Spark's listeners to have seen the run's events."""
+DRAIN_MILLISECONDS = 20_000
+"""How long Spark's listeners may take to have seen the run's events; beyond it the session is given up."""
 
 STAGE_SUMS: dict[str, tuple[str, float | None]] = {
     "executorRunTime": ("executor_run_seconds", 1e-3),

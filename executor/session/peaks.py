@@ -11,7 +11,7 @@ CLEAR_PEAK = "5"
 """Written to ``/proc/PID/clear_refs`` it sets the peak resident set (``VmHWM``) to the current one."""
 DAEMONS_VARIABLE = "SNIPBENCH_DAEMONS"
 """Environment variable: the folder in which a session's Python daemons leave a file each, named by their pid."""
-SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 3.0
 """How long a worker may take to tidy up after a run: it collects garbage once its results are sent."""
 
 
@@ -82,12 +82,12 @@ class _Status:
 
 
 def _is_busy(pid: int) -> bool:
-    """Whether the process runs or wants to."""
+    """Whether the process runs or wants to, or waits for a page: not the sleep of one that waits for work."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return False
-    return stat.rpartition(")")[2].split()[0] == "R"
+    return stat.rpartition(")")[2].split()[0] in {"R", "D"}
 
 
 def _reset_peak(pid: int) -> bool:

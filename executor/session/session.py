@@ -138,7 +138,8 @@ class Session:
         loaded_at = perf_counter()
         self._metrics.mark()
         marked_at = perf_counter()
-        self._python.reset(own_process=call.snippet.kind is Kind.FUNCTION)
+        if call.snippet.kind is not Kind.SQL:
+            self._python.reset(own_process=call.snippet.kind is Kind.FUNCTION)
         self._pools.reset()
         self._current = Current(call, loaded, stack)
         seconds = {
@@ -195,7 +196,7 @@ class Session:
 
         After a failed run (``body["failed"]``) first waits for tasks that have been cancelled to really end.
         """
-        self._loaded()
+        current = self._loaded()
         times = [perf_counter()]
         failure: Body | None = None
         lost = self._stopped()
@@ -205,7 +206,8 @@ class Session:
         times.append(perf_counter())
         memory = {
             "jvm_pools_peak_bytes": self._pools.peak_bytes() if self._stopped() is None else None,
-            "python_workers_peak_bytes": self._python.peak_bytes(),
+            # A statement cannot reach Python: there is nothing to guess from what idle workers do meanwhile.
+            "python_workers_peak_bytes": 0 if current.call.snippet.kind is Kind.SQL else self._python.peak_bytes(),
         }
         times.append(perf_counter())
         state = self._reader.read() if lost is None else None  # meanwhile Spark's listeners catch up
