@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,12 +23,15 @@ from orchestrator.leading.parts import Home, Parts
 from orchestrator.leading.progress import LoggedProgress, Progress
 from orchestrator.settings import ServiceSettings
 from snipbench.clock import Clock, SystemClock
+from snipbench.errors import UsageError
 from snipbench.resources.cgroup import CgroupSource
 from snipbench.resources.combined import CombinedSource, in_group, is_process
 from snipbench.resources.port import CounterSource
 from snipbench.resources.process_tree import ProcessTreeSource
 from snipbench.store.opening import open_store
 
+RESULT_GRACE_SECONDS = 30.0
+"""How much longer than its time-out an untimed pass may take; ``SNIPBENCH_RESULT_GRACE_SECONDS`` sets another."""
 MEMORY_SHARE = 0.6
 """Share of the machine's memory that a session's process tree may use before it is killed."""
 
@@ -87,11 +91,30 @@ def embedded(
             new_engine=lambda spec: _engine(spec, clock, source),
             cancel_backends=cancel_backends,
             machine_lock=Path(os.environ.get("SNIPBENCH_MACHINE_LOCK", DEFAULT_PATH)),
+            result_grace_seconds=_seconds("SNIPBENCH_RESULT_GRACE_SECONDS", RESULT_GRACE_SECONDS),
             memory_cap_bytes=int(psutil.virtual_memory().total * MEMORY_SHARE),
         )
     finally:
         source.close()
         store.close()
+
+
+def _seconds(variable: str, default: float) -> float:
+    """A duration from the environment.
+
+    Raises:
+        UsageError: it is none.
+    """
+    text = os.environ.get(variable)
+    if text is None:
+        return default
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise UsageError(f"{variable} must be a number of seconds, not {text!r}")
+    return seconds
 
 
 def _engine(spec: SessionSpec, clock: SystemClock, source: CounterSource) -> Engine:

@@ -76,6 +76,9 @@ class Parts:
     new_engine: Callable[[SessionSpec], Engine]
     cancel_backends: Callable[[Connection, str], int]
     memory_cap_bytes: int | None
+    result_grace_seconds: float
+    """How much longer than its time-out a snippet's untimed pass may take: hashing a result takes longer than making
+    it."""
     machine_lock: Path
 
     def measuring(self, what: str) -> AbstractContextManager[None]:

@@ -14,9 +14,6 @@ from snipbench.domain.run import Failure
 from snipbench.domain.task import SnippetResult
 from snipbench.errors import ChildError, SessionLost
 
-GRACE_SECONDS = 30.0
-"""Hashing a result takes longer than making it; the pass gets the snippet's time-out and this."""
-
 Point = tuple[str, Parameters]
 
 
@@ -52,7 +49,7 @@ class ResultPass:
         try:
             facts = self._engine.fingerprint(
                 self._call(snippet, parameters),
-                timeout_seconds=self._experiment.timeout_seconds + GRACE_SECONDS,
+                timeout_seconds=self._experiment.timeout_seconds + self._parts.result_grace_seconds,
                 sort_keys=baseline.sort_keys if judged and baseline else None,
                 cancel_statements=self._cancel,
             )
@@ -97,7 +94,7 @@ class ResultPass:
             self._call(variant.baseline, parameters),
             self._call(variant.name, parameters),
             float_tolerance=self._tolerance,
-            timeout_seconds=2 * self._experiment.timeout_seconds + GRACE_SECONDS,
+            timeout_seconds=2 * self._experiment.timeout_seconds + self._parts.result_grace_seconds,
             cancel_statements=self._cancel,
         )
 

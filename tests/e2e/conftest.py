@@ -26,10 +26,15 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "SNIPBENCH_MACHINE_LOCK": str(lock)}
 
 
-def run_command(*arguments: object, timeout: float = 900) -> subprocess.CompletedProcess[str]:
-    """Run to the end; the caller judges the exit code."""
+def run_command(*arguments: object, timeout: float = 900, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run to the end, with these variables in its environment besides; the caller judges the exit code."""
     return subprocess.run(
-        command_line(*arguments), env=environment(), capture_output=True, text=True, timeout=timeout, check=False
+        command_line(*arguments),
+        env=environment() | variables,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
 
 

@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from orchestrator.cli import COMMANDS
+from orchestrator.cli import COMMANDS, cli
 
 from .conftest import ROOT, json_of, run_command
 
@@ -22,9 +23,16 @@ def test_help_names_every_command() -> None:
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_explains_itself(name: str) -> None:
-    done = run_command(name, "--help")
-    assert done.returncode == 0, done.stderr
-    assert "Usage: snipbench" in done.stdout
+    done = CliRunner().invoke(cli, [name, "--help"], prog_name="snipbench")
+    assert done.exit_code == 0, done.output
+    assert f"Usage: snipbench {name}" in done.output
+
+
+def test_a_wrong_setting_is_wrong_use(tmp_path: Path) -> None:
+    order = ROOT / "configs" / "quickstart.yaml"
+    done = run_command("run", order, "--home", tmp_path, SNIPBENCH_RESULT_GRACE_SECONDS="soon")
+    assert done.returncode == 2
+    assert "SNIPBENCH_RESULT_GRACE_SECONDS must be a number of seconds, not 'soon'" in done.stderr
 
 
 def test_a_mistyped_command_is_answered_with_the_nearest_name() -> None:

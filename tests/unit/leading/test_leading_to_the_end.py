@@ -160,6 +160,7 @@ def parts(store: SqliteStore, world: World, tmp_path: Path, monkeypatch: pytest.
         new_engine=lambda _: MemoryEngine(world),  # type: ignore[arg-type,return-value]
         cancel_backends=lambda *_: 0,
         memory_cap_bytes=None,
+        result_grace_seconds=30.0,
         machine_lock=tmp_path / "machine.lock",
     )
 
