@@ -111,21 +111,8 @@ def _run(task_id: str, slot: Slot, random_numbers: random.Random, slowdown: floa
         spark={"executor_run_seconds": wall, "shuffle_read_bytes": 0, "spill_bytes": None},
         overhead_seconds={"hash": 0.002},
     )
-    return Run(
-        task_id=task_id,
-        slot_id=slot.slot_id,
-        attempt=1,
-        experiment=slot.experiment,
-        snippet=slot.snippet,
-        parameters=slot.parameters,
-        phase=slot.phase,
-        repetition=slot.repetition,
-        block=slot.block,
-        position=slot.position,
-        outcome=outcome,
-        clone_id="clone-1",
-        result_hash=None if failed or slot.phase is Phase.WARMUP else "a" * 64,
-    )
+    result_hash = None if failed or slot.phase is Phase.WARMUP else "a" * 64
+    return Run.of_slot(slot, task_id, 1, outcome, "clone-1", result_hash)
 
 
 def _cost(target: str, cpu: float) -> Cost:

@@ -9,21 +9,58 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from orchestrator import jars as jar_cache
 from snipbench.resources.cgroup_path import hierarchies
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 
 @pytest.fixture(scope="session")
 def jars() -> tuple[Path, ...]:
     """Delta's and PostgreSQL's jars, verified."""
     return jar_cache.ensure()
+
+
+@pytest.fixture(scope="session")
+def start_spark() -> Iterator[Callable[..., SparkSession]]:
+    """``start_spark(name, conf)``: a small Spark session in this process, two cores, no pages. Spark has one context
+    per process: whoever asks second gets it with the SQL settings of both. It ends with the last test.
+
+    Compiling code for each tiny query would take longer than the queries; what depends on it must turn it on.
+    """
+    from pyspark.sql import SparkSession
+
+    started: list[SparkSession] = []
+
+    def start(name: str, conf: Mapping[str, str] | None = None) -> SparkSession:
+        builder = SparkSession.builder.master("local[2]").appName(name)
+        defaults = {
+            "spark.ui.enabled": "false",
+            "spark.sql.shuffle.partitions": "2",
+            "spark.sql.codegen.wholeStage": "false",
+            "spark.sql.adaptive.enabled": "false",
+        }
+        for key, value in (defaults | dict(conf or {})).items():
+            builder = builder.config(key, value)
+        started.append(builder.getOrCreate())
+        started[-1].sparkContext.setLogLevel("ERROR")
+        return started[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        yield start
+        for session in started[:1]:
+            session.stop()
 
 
 @pytest.fixture(scope="session")

@@ -110,20 +110,13 @@ class Conductor:
         if outcome.status is RunStatus.OK and failure is not None:
             outcome = replace(outcome, status=RunStatus.FAILED, failure=failure)
         self._parts.progress.run(slot, outcome)
-        return Run(
-            task_id=self._book.task.task_id,
-            slot_id=slot.slot_id,
-            attempt=self._book.attempts(slot.slot_id) + 1,
-            experiment=experiment.name,
-            snippet=slot.snippet,
-            parameters=slot.parameters,
-            phase=slot.phase,
-            repetition=slot.repetition,
-            block=slot.block,
-            position=slot.position,
-            outcome=outcome,
-            clone_id=database.clone_id,
-            result_hash=results.hash_of(slot.snippet, slot.parameters),
+        return Run.of_slot(
+            slot,
+            self._book.task.task_id,
+            self._book.attempts(slot.slot_id) + 1,
+            outcome,
+            database.clone_id,
+            results.hash_of(slot.snippet, slot.parameters),
         )
 
     def _cancel(self, database: ReferenceDatabase, application: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from snipbench.domain.plan import Parameters, Phase
+from snipbench.domain.plan import Parameters, Phase, Slot
 
 
 class RunStatus(StrEnum):
@@ -147,3 +147,24 @@ class Run:
     outcome: RunOutcome
     clone_id: str
     result_hash: str | None = None
+
+    @classmethod
+    def of_slot(
+        cls, slot: Slot, task_id: str, attempt: int, outcome: RunOutcome, clone_id: str, result_hash: str | None
+    ) -> Run:
+        """The run of a line of the plan."""
+        return cls(
+            task_id=task_id,
+            slot_id=slot.slot_id,
+            attempt=attempt,
+            experiment=slot.experiment,
+            snippet=slot.snippet,
+            parameters=slot.parameters,
+            phase=slot.phase,
+            repetition=slot.repetition,
+            block=slot.block,
+            position=slot.position,
+            outcome=outcome,
+            clone_id=clone_id,
+            result_hash=result_hash,
+        )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,19 +12,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def advised_spark() -> Iterator[SparkSession]:
-    """Two cores, no pages."""
-    from pyspark.sql import SparkSession
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYSPARK_PYTHON", sys.executable)
-        session = (
-            SparkSession.builder.master("local[2]")
-            .appName("advisors")
-            .config("spark.ui.enabled", "false")
-            .config("spark.sql.shuffle.partitions", "2")
-            .getOrCreate()
-        )
-        session.sparkContext.setLogLevel("ERROR")
-        yield session
-        session.stop()
+def advised_spark(start_spark: Callable[..., SparkSession]) -> SparkSession:
+    """With nothing else set."""
+    return start_spark("advisors")

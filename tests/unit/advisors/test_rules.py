@@ -38,6 +38,16 @@ def row_udf(body: str, *, types: tuple[str, ...] = ("double",), returns: str = "
 # --- row UDFs -------------------------------------------------------------------------------------------------------
 
 
+ORIGINAL = Snippet(
+    name="row",
+    kind=Kind.PYTHON_UDF,
+    code="def run(x): return x",
+    input="select 1",
+    returns="double",
+    template="row",
+)
+
+
 def test_arithmetic_of_a_row_udf_becomes_sql_over_the_same_input() -> None:
     found = row_udf("return x + 1.0")
     assert found.kind is Kind.SQL
@@ -48,15 +58,7 @@ def test_arithmetic_of_a_row_udf_becomes_sql_over_the_same_input() -> None:
 
 def test_the_variant_of_a_udf_in_sql_has_no_input_of_its_own() -> None:
     found = row_udf("return x + 1.0")
-    original = Snippet(
-        name="row",
-        kind=Kind.PYTHON_UDF,
-        code="def run(x): return x",
-        input="select 1",
-        returns="double",
-        template="row",
-    )
-    variant = as_variant(found, original, name="row.rules")
+    variant = as_variant(found, ORIGINAL, name="row.rules")
     assert variant is not None
     assert (variant.kind, variant.input, variant.returns) == (Kind.SQL, None, None)
     assert (variant.variant_of, variant.template) == ("row", "row")
@@ -64,15 +66,7 @@ def test_the_variant_of_a_udf_in_sql_has_no_input_of_its_own() -> None:
 
 def test_the_variant_of_another_udf_kind_keeps_the_input() -> None:
     found = row_udf("return {x: 1.0}[x]")
-    original = Snippet(
-        name="row",
-        kind=Kind.PYTHON_UDF,
-        code="def run(x): return x",
-        input="select 1",
-        returns="double",
-        template="row",
-    )
-    variant = as_variant(found, original, name="row.rules")
+    variant = as_variant(found, ORIGINAL, name="row.rules")
     assert variant is not None
     assert (variant.kind, variant.input, variant.returns) == (Kind.ARROW_PYTHON_UDF, "select 1", "double")
     assert variant.code == found.code

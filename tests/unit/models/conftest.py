@@ -13,7 +13,7 @@ from orchestrator.planning import make_plan
 from snipbench import records
 from snipbench.domain.analysis import Analysis
 from snipbench.domain.order import Database, Experiment, Kind, Order, Role, Snippet, Tpch
-from snipbench.domain.plan import Phase, Slot
+from snipbench.domain.plan import Slot
 from snipbench.domain.run import Cost, Run, RunMemory, RunOutcome, RunStatus, TaskStatus
 from snipbench.domain.task import OrderRecord, Task
 from snipbench.store.sqlite import SqliteStore
@@ -92,20 +92,7 @@ def _run(task_id: str, slot: Slot, wall: float, failed: bool) -> Run:
         costs=(cost, database),
         memory=RunMemory(0, int(wall * 1e6), None),
     )
-    return Run(
-        task_id=task_id,
-        slot_id=slot.slot_id,
-        attempt=1,
-        experiment=slot.experiment,
-        snippet=slot.snippet,
-        parameters=slot.parameters,
-        phase=Phase(slot.phase),
-        repetition=slot.repetition,
-        block=slot.block,
-        position=slot.position,
-        outcome=outcome,
-        clone_id="clone-1",
-    )
+    return Run.of_slot(slot, task_id, 1, outcome, "clone-1", None)
 
 
 @dataclass(frozen=True)
