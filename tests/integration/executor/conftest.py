@@ -23,6 +23,12 @@ from snipbench.domain.run import RunOutcome, RunStatus
 from snipbench.resources.process_tree import ProcessTreeSource
 
 APPLICATION = "snipbench-tests"
+CONTROL = "select o_orderstatus, count(*), sum(o_totalprice) from orders group by o_orderstatus"
+"""What runs beside snippets that misbehave."""
+ONE_ROW = {"input": "select o_orderkey from orders limit 1", "returns": "int"}
+"""The input of a UDF that needs no more."""
+RETAINED = 40
+"""Jobs and stages that Spark remembers in these sessions, so that a run can have more."""
 MEMORY_CAP_BYTES = 4 * 2**30
 
 
@@ -102,7 +108,12 @@ def new_engine(jars: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory)
         place = tmp_path_factory.mktemp("session")
         values: dict[str, Any] = {
             "master": "local[2]",
-            "conf": (("spark.sql.shuffle.partitions", "2"), ("spark.driver.memory", "1g")),
+            "conf": (
+                ("spark.sql.shuffle.partitions", "2"),
+                ("spark.driver.memory", "1g"),
+                ("spark.ui.retainedJobs", str(RETAINED)),
+                ("spark.ui.retainedStages", str(RETAINED)),
+            ),
             "jars": tuple(jar for jar in jars if "postgresql" in jar.name),
             "memory_cap_bytes": MEMORY_CAP_BYTES,
             "work_directory": place / "work",
@@ -123,10 +134,29 @@ def _runners() -> list[Runner]:
     return []
 
 
-@pytest.fixture
-def runner(_runners: list[Runner], new_engine: Callable[..., Engine], database: ReferenceDatabase) -> Runner:
+@pytest.fixture(scope="session")
+def usable_runner(
+    _runners: list[Runner], new_engine: Callable[..., Engine], database: ReferenceDatabase
+) -> Callable[[], Runner]:
     """The session, with its views as :meth:`Runner.prepare` makes them; a new one where the last was lost."""
-    if not _runners or _runners[-1].engine.lost:
-        _runners.append(Runner(new_engine(), database))
-    _runners[-1].prepare()
-    return _runners[-1]
+
+    def usable() -> Runner:
+        if not _runners or _runners[-1].engine.lost:
+            _runners.append(Runner(new_engine(), database))
+        _runners[-1].prepare()
+        return _runners[-1]
+
+    return usable
+
+
+@pytest.fixture
+def runner(usable_runner: Callable[[], Runner]) -> Runner:
+    """What :func:`usable_runner` gives when the test begins."""
+    return usable_runner()
+
+
+@pytest.fixture(scope="session")
+def control_hash(usable_runner: Callable[[], Runner]) -> str:
+    """Hash of the control snippet's result before anything misbehaved."""
+    runner = usable_runner()
+    return runner.hash(runner.call("sql", CONTROL))

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from .conftest import RETAINED
+
 pytestmark = [pytest.mark.spark, pytest.mark.postgres]
 
 INPUT = "select cast(l_quantity as double) as quantity from lineitem where l_orderkey <= :most"
@@ -192,15 +194,13 @@ def test_the_parts_of_the_overhead_add_up(runner: Any) -> None:
     assert all(seconds >= -0.001 for seconds in outcome.overhead_seconds.values())
 
 
-def test_a_run_of_more_jobs_than_spark_remembers_has_no_stage_metrics(new_engine: Any, database: Any) -> None:
-    engine = new_engine(conf=(("spark.ui.retainedJobs", "5"), ("spark.ui.retainedStages", "5")))
-    from executor.calls import SnippetCall
-    from snipbench.domain.order import Snippet
-
-    code = "def run(spark):\n    for _ in range(30):\n        spark.range(3).collect()\n    return spark.range(1)"
-    many = Snippet(name="many", kind="dataframe", code=code, template="many")
-    outcome = engine.run(SnippetCall(many), timeout_seconds=60.0)
-    engine.stop()
-    assert outcome.failure is None
-    assert outcome.spark["jobs"] >= 30
+def test_a_run_of_more_jobs_than_spark_remembers_has_no_stage_metrics(runner: Any) -> None:
+    code = f"""
+        def run(spark):
+            for _ in range({2 * RETAINED}):
+                spark.range(3).collect()
+            return spark.range(1)
+        """
+    outcome = runner.ok(runner.call("dataframe", code))
+    assert outcome.spark["jobs"] >= 2 * RETAINED
     assert outcome.spark["executor_run_seconds"] is None
