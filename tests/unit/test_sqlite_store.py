@@ -46,7 +46,7 @@ except StoreError as error:
 
 def output_of(code: str, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -127,7 +127,7 @@ def test_a_killed_process_loses_nothing_that_an_insert_returned_for(tmp_path: Pa
     )
     path = tmp_path / "store.sqlite"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == -9
     assert SqliteStore(path).count("things") == len(done.stdout.split()) == 50

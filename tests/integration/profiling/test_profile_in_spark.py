@@ -52,7 +52,10 @@ run("python_udf", udf(row, "long", useArrow=False))
 run("arrow_python_udf", udf(arrow_row, "long", useArrow=True))
 run("pandas_udf", pandas_udf(series, "long"))
 import time
-time.sleep(0.6)  # the last calls of a worker are written within the flush interval
+from snipbench.profiling import read_directory
+end = time.monotonic() + 60  # the last calls of a worker are written within the flush interval
+while len(read_directory(sys.argv[1]).rows) < 3_012 and time.monotonic() < end:
+    time.sleep(0.05)
 spark.stop()
 """
 

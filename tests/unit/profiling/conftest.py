@@ -38,7 +38,7 @@ def program(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         if spool:
             environment["SNIPBENCH_PROFILE_DIR"] = str(tmp_path / "calls")
         done = subprocess.run(
-            [sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=240, check=False
         )
         assert done.returncode == expect, done.stderr
         return done
