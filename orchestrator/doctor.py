@@ -46,7 +46,7 @@ class Finding:
 
 def examine(home: Path) -> tuple[Finding, ...]:
     """All findings, in the order in which a person would mend them."""
-    return (_python(), _jdk(), *_packages(), _jars(), _memory(), _disk(home), _docker())
+    return (_python(), _jdk(), *_packages(), _jars(), _memory(), _disk(home), _docker(), _sandbox())
 
 
 def _python() -> Finding:
@@ -116,6 +116,15 @@ def _docker() -> Finding:
     if told is None:
         return Finding("Docker", "no engine", "not needed embedded; start one for `--databases docker` and services")
     return Finding("Docker", f"engine {told.strip()}")
+
+
+def _sandbox() -> Finding:
+    from executor.jail import Jail
+
+    lack = Jail.available()
+    if lack is None:
+        return Finding("sandbox", "bubblewrap works")
+    return Finding("sandbox", lack, "install bubblewrap; without it nothing that an LLM wrote runs unless you consent")
 
 
 def _output(command: list[str]) -> str | None:

@@ -14,7 +14,7 @@ from orchestrator.cli import options
 @options.home
 @options.as_json
 def doctor(home: Path, as_json: bool) -> int:
-    """Check Python, JDK, jars, versions, memory, disk and Docker; exit code 1 if an order could not run."""
+    """Check Python, JDK, jars, versions, memory, disk, Docker, sandbox; exit code 1 if an order could not run."""
     from orchestrator.doctor import examine
 
     findings = examine(home.resolve())

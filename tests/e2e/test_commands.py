@@ -106,6 +106,7 @@ def test_doctor_names_what_it_looked_at() -> None:
         "memory",
         "disk",
         "Docker",
+        "sandbox",
     ]
     assert all(finding["remedy"] for finding in found if finding["blocks"])
 
