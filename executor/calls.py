@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from snipbench.domain.order import Snippet, Table
 from snipbench.domain.plan import Parameters
+from snipbench.domain.run import Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +98,31 @@ class SnippetCall:
             snippet=Snippet.model_validate(body["snippet"]),
             parameters=tuple((name, value) for name, value in body["parameters"]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRequest:
+    """Where the calls of one profile pass go.
+
+    ``folder`` is one for :func:`snipbench.profiling.directory.read_pieces`. ``max_bytes`` bounds what each process
+    writes there; calls beyond it are counted, by function.
+    """
+
+    folder: Path
+    task_id: str
+    slot_id: str
+    max_bytes: int
+
+    def to_wire(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self) | {"folder": str(self.folder)}
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileFacts:
+    """How a profile pass ended. ``seconds`` is its execution alone, profiling included; ``None`` if it failed."""
+
+    seconds: float | None
+    lost_calls: int
+    """Calls of the session's own process that could not be written."""
+    failure: Failure | None = None

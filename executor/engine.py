@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from executor import bracketing
-from executor.calls import SessionSpec, SnippetCall
+from executor.calls import ProfileFacts, ProfileRequest, SessionSpec, SnippetCall
 from executor.spark_process import Launch, SparkProcess, failure_in, nothing, timeout_failure
 from executor.supervisor import Reply
 from snipbench.clock import Clock, to_text
@@ -119,6 +119,32 @@ class Engine(SparkProcess):
         """Spark's formatted plan of the snippet; empty for a ``function``. Raises as :meth:`fingerprint` does."""
         plan: str = self.ask_untimed("explain", {"call": call.to_wire()}, timeout_seconds)["plan"]
         return plan
+
+    def profile(
+        self,
+        call: SnippetCall,
+        request: ProfileRequest,
+        timeout_seconds: float,
+        *,
+        cancel_statements: Callable[[], None] = nothing,
+    ) -> ProfileFacts:
+        """Execute the snippet untimed with its functions profiled; calls go to a folder, whatever the snippet does.
+
+        Raises:
+            SessionLost: the process ended; the folder may hold calls.
+        """
+        body = request.to_wire() | {"call": call.to_wire()}
+        try:
+            reply = self.ask("profile", body, timeout_seconds, cancel_statements)
+        except SessionLost as error:
+            self.lose(error.reason)
+            raise
+        lost = reply.body.get("lost_calls", 0)
+        if reply.timed_out:
+            return ProfileFacts(None, lost, timeout_failure(timeout_seconds, "its profile pass"))
+        if (failure := failure_in(reply)) is not None:
+            return ProfileFacts(None, lost, failure)
+        return ProfileFacts(reply.body["result"]["seconds"], lost)
 
     def _run(
         self,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analyzer.landing import derived_rows, learned_rows, measured_rows, received_rows
+from analyzer.landing import derived_rows, learned_rows, measured_rows, profiled_rows, received_rows
 from analyzer.landing.arrow import Row, arrow_table, check_complete
 from analyzer.landing.samples import sample_batches
 from analyzer.material import TaskMaterial, load_material
@@ -37,8 +37,9 @@ LEARNED: dict[str, Callable[[DocumentStore, str], Iterable[Row]]] = {
     "features": learned_rows.features,
     "models": learned_rows.models,
     "predictions": learned_rows.predictions,
+    "functions": profiled_rows.functions,
 }
-"""Tables that are made from what the task's analyses wrote."""
+"""Tables that are made from what the task's analyses and profile passes wrote."""
 
 FILE_ROWS = 500_000
 """Rows of a staged file, so that a big table is written by several tasks of Spark."""

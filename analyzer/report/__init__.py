@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analyzer import words
 from analyzer.report.content import gather
+from analyzer.report.functions import profiled_snippets
 from snipbench.store.port import DocumentStore
 
 
@@ -42,4 +43,5 @@ def render(store: DocumentStore, task_id: str) -> str:
         "ratio": words.ratio_cell,
         "parameters": words.parameters_text,
     }
-    return environment.get_template("report.html").render(report=gather(store, task_id))
+    found = {"report": gather(store, task_id), "functions": profiled_snippets(store, task_id)}
+    return environment.get_template("report.html").render(found)

@@ -6,8 +6,9 @@ import linecache
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import count
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from pyspark import cloudpickle
@@ -18,6 +19,17 @@ from snipbench.domain.order import Snippet
 MODULE_NAME = "snipbench_snippet"
 """Name of the module that a snippet's code becomes, with a number where two are compared. It is there only while the
 snippet is."""
+
+Compiled = tuple[CodeType, dict[str, Any]]
+"""Code to execute, and what it must find in its namespace besides."""
+
+
+def _plain(source: str, name: str) -> Compiled:
+    return compile(source, name, "exec", dont_inherit=True), {}
+
+
+compiler: ContextVar[Callable[[str, str], Compiled]] = ContextVar("compiler", default=_plain)
+"""How source becomes code; a profile pass has every function of it profiled."""
 
 
 def file_name(snippet: Snippet) -> str:
@@ -42,7 +54,9 @@ def loaded(snippet: Snippet) -> Iterator[Callable[..., Any]]:
     sys.modules[module.__name__] = module
     cloudpickle.register_pickle_by_value(module)
     try:
-        exec(compile(snippet.code, name, "exec", dont_inherit=True), module.__dict__)
+        code, names = compiler.get()(snippet.code, name)
+        module.__dict__.update(names)
+        exec(code, module.__dict__)
         entry = getattr(module, snippet.entry, None)
         if not callable(entry):
             raise RuleBroken(

@@ -1,4 +1,5 @@
-"""pyspark's daemon of Python workers, except that it makes itself known and waits for workers that end.
+"""pyspark's daemon of Python workers, except that it makes itself known, that it waits for workers that end, and that
+workers of a profile pass hand over their calls in time.
 
 A file named by its pid in the folder that the environment names lets the session find its workers; to find them among
 the children of the JVM's hundred threads takes 5 ms.
@@ -11,13 +12,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pyspark import daemon
+from pyspark import daemon, worker
 
 from executor.session.peaks import DAEMONS_VARIABLE
+from executor.session.rules import FRAMES_OF_A_CALL, PROFILE_VARIABLE
 
 
 class _Signals:
@@ -42,7 +46,23 @@ def _wait(number: int, frame: FrameType | None) -> None:
         pass
 
 
+def _deliver_before(told: Callable[..., Any]) -> Callable[..., Any]:
+    """Before a worker tells that its task has ended, well or not, its profiled calls are where they are looked for."""
+
+    def deliver_and_tell(*arguments: Any) -> Any:
+        delivery = sys.modules.get("snipbench.profiling.delivery")
+        if delivery is not None:
+            delivery.process.flush()
+        return told(*arguments)
+
+    return deliver_and_tell
+
+
 if __name__ == "__main__":
     Path(os.environ[DAEMONS_VARIABLE], str(os.getpid())).touch()
     daemon.signal = _Signals()
+    if PROFILE_VARIABLE in os.environ:
+        worker.report_times = _deliver_before(worker.report_times)
+        worker.handle_worker_exception = _deliver_before(worker.handle_worker_exception)
+        sys.setrecursionlimit(FRAMES_OF_A_CALL * sys.getrecursionlimit())
     daemon.manager()

@@ -1,6 +1,12 @@
-"""A rule of measurement that a snippet broke."""
+"""A rule of measurement that a snippet broke, and how processes of a profile pass differ from those of runs."""
 
 from __future__ import annotations
+
+PROFILE_VARIABLE = "SNIPBENCH_PROFILE_PASS"
+"""In the environment of the Python workers of a profile pass."""
+
+FRAMES_OF_A_CALL = 3
+"""Interpreter frames that a profiled call takes at most: their recursion limit is so many times as high."""
 
 
 class RuleBroken(Exception):

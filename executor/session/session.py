@@ -27,6 +27,7 @@ from executor.session.metrics import PYTHON_METRICS, Metrics, MetricsReader
 from executor.session.outcome import materialise, require_result
 from executor.session.peaks import DAEMONS_VARIABLE, PythonMemory
 from executor.session.pools import JvmPools
+from executor.session.profiler import Profiler
 from executor.session.rules import RuleBroken
 from executor.session.views import Views
 from executor.session.writing import write_result
@@ -63,8 +64,10 @@ class Session:
         self._request: PrepareRequest | None = None
         self._jobs = JobGroup(context)
         self._pools = JvmPools(context._jvm)
-        self._python = PythonMemory(Path(os.environ[DAEMONS_VARIABLE]), own_pid)
+        daemons = Path(os.environ[DAEMONS_VARIABLE])
+        self._python = PythonMemory(daemons, own_pid)
         self._metrics = MetricsReader(spark)
+        self._profiler = Profiler(context, daemons)
         self._current: Current | None = None
         self._reader: StateReader
         self._reference: State
@@ -81,6 +84,7 @@ class Session:
             "fingerprint": partial(self.untimed, untimed.facts),
             "compare": partial(self.untimed, untimed.judgement),
             "explain": partial(self.untimed, untimed.plan),
+            "profile": self.profile,
         }
 
     def cancel(self) -> None:
@@ -253,8 +257,17 @@ class Session:
         left, lost = self._check(self._reader.read())
         return {"result": result, "failure": failure or left, "lost": lost}
 
+    def profile(self, body: Body) -> Body:
+        """Execute ``body["call"]`` untimed with its functions profiled. Replies with the result or the failure."""
+        place = {"task_id": body["task_id"], "slot_id": body["slot_id"], "max_bytes": body["max_bytes"]}
+        with self._profiler.profiled(Path(body["folder"]), **place):
+            reply = self.untimed(untimed.once, body)
+        return reply | {"lost_calls": self._profiler.lost_calls}
+
     def _begin(self, description: str) -> None:
         """A new request: its own job group, and the snippets' session active on this thread."""
+        if not self._profiler.recording:
+            self._profiler.end_workers()
         self._jobs.renew_connection()
         self._jobs.begin(description)
         self._context._jvm.org.apache.spark.sql.classic.SparkSession.setActiveSession(self._spark._jsparkSession)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from analyzer.landing import land
 from analyzer.report import write_report
 from orchestrator.leading.parts import Home, Parts
+from orchestrator.leading.profiles import profiled_tables
 from orchestrator.leading.taskbook import TaskBook
 from snipbench import records
 from snipbench.clock import Clock
@@ -29,7 +30,8 @@ def analyse(parts: Parts, book: TaskBook) -> None:
             stage(Stage.ANALYSIS_DONE, learned["sentence"])
             stage(Stage.ANALYSIS_FINISHED, learned["verdict"], "failed" if learned["verdict"] == "failed" else "ok")
     stage(Stage.ANALYSIS_REQUESTED, "summaries, comparisons, report")
-    landed = land(parts.store_address, parts.home.lake, task_id, parts.jars)
+    extra = profiled_tables(parts.home, task_id)
+    landed = land(parts.store_address, parts.home.lake, task_id, parts.jars, extra=extra)
     stage(Stage.ANALYSIS_DONE, f"{landed.rows} rows in {landed.seconds:.1f} s")
     report = write_report(parts.store, task_id, parts.home.reports)
     book.update(report=str(report))

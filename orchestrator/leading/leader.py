@@ -9,12 +9,14 @@ from orchestrator.leading.conduct import Conductor
 from orchestrator.leading.lease import TaskLease
 from orchestrator.leading.materials import order_folder
 from orchestrator.leading.parts import Parts
+from orchestrator.leading.profiles import ProfilePass
 from orchestrator.leading.segments import Segment, segments
 from orchestrator.leading.stretch import Stretch
 from orchestrator.leading.taskbook import TaskBook, final_slots
 from orchestrator.planning import make_plan
 from snipbench.clock import to_text
 from snipbench.domain.event import Stage
+from snipbench.domain.order import Experiment
 from snipbench.domain.plan import Phase, Plan
 from snipbench.domain.run import Failure, RunStatus, TaskStatus
 from snipbench.domain.task import OrderRecord
@@ -80,6 +82,7 @@ class Leader:
     def _measure(self, record: OrderRecord, plan: Plan) -> None:
         stretch = Stretch(self._parts, self._book, record)
         conductor = Conductor(self._parts, self._book, record.order)
+        profiles = ProfilePass(self._parts, self._book, record.order)
         left = self._left(plan)
         self._parts.progress.begin(self._book.task.task_id, sum(len(s.warmups) + len(s.measured) for s in left))
         try:
@@ -94,9 +97,19 @@ class Leader:
                     stretch.check()
                 left = self._left(plan)
                 if not left or left[0].experiment != segment.experiment:
+                    self._profile(profiles, stretch, record.order.experiment(segment.experiment), segment.session)
                     self._stage(Stage.EXPERIMENT_FINISHED, segment.experiment)
+            for experiment in record.order.experiments:  # what an interrupted command left
+                self._profile(profiles, stretch, experiment, record.order.sessions)
         finally:
             stretch.close()
+
+    def _profile(self, profiles: ProfilePass, stretch: Stretch, experiment: Experiment, session: int) -> None:
+        """The experiment's profile passes, in the session that is there, and in new ones where one is lost."""
+        while profiles.left(experiment):
+            if stretch.holds(experiment.name) or stretch.enter(Segment(experiment.name, session, (), (), (), ())):
+                profiles.take(experiment, stretch.engine, stretch.database, stretch.application)
+                stretch.check()
 
     def _left(self, plan: Plan) -> tuple[Segment, ...]:
         accepted = self._book.accepted()

@@ -49,6 +49,11 @@ class Home:
         return self.root / "orders"
 
     @property
+    def profiles(self) -> Path:
+        """Rows of ``function_calls`` until they are landed: a folder per task, a Parquet file per profiled point."""
+        return self.root / "profiles"
+
+    @property
     def work(self) -> Path:
         """Scratch of Spark sessions."""
         return self.root / "work"

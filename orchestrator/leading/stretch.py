@@ -84,6 +84,10 @@ class Stretch:
         self._failures = 0
         return True
 
+    def holds(self, experiment: str) -> bool:
+        """Whether the clone and a session prepared for the experiment are there."""
+        return self._experiment == experiment and self._engine is not None
+
     def check(self) -> None:
         """Drop the session if the last segment lost it."""
         if self._engine is not None and self._engine.lost is not None:

@@ -12,6 +12,7 @@ from snipbench.clock import Clock, to_text
 from snipbench.domain.event import Event, Stage
 from snipbench.domain.order import Database, Order
 from snipbench.domain.plan import Plan
+from snipbench.domain.profile import Profile
 from snipbench.domain.run import Failure, Run, RunStatus, TaskStatus
 from snipbench.domain.table_facts import TableFacts
 from snipbench.domain.task import Environment, OrderRecord, SnippetResult, Task
@@ -219,6 +220,15 @@ class TaskBook:
             merged = replace(earlier, changed_hashes=changed)
         self._store.delete("results", {"_id": document["_id"]})
         self._store.insert("results", [records.result_to_document(merged)])
+
+    def keep_profile(self, profile: Profile) -> None:
+        """Store a profile pass; the first one of a point counts."""
+        self._store.insert("profiles", [records.profile_to_document(profile)])
+
+    def profiled(self) -> frozenset[str]:
+        """``slot_id`` of the points whose profile pass is over, however it ended."""
+        found = self._store.find("profiles", {"task_id": self._task.task_id})
+        return frozenset(document["slot_id"] for document in found)
 
     def results(self) -> list[SnippetResult]:
         """All kept results."""

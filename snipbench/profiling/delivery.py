@@ -71,11 +71,13 @@ class _Process:
 
     def carried(self) -> dict[str, Any] | None:
         """What a function pickled by value takes along; null unless calls go to a folder."""
-        folder = getattr(self.sink(), "folder", None)
+        sink: Any = self.sink()
+        folder = getattr(sink, "folder", None)
         if folder is None:
             return None
         return {
             "folder": str(folder),
+            "max_bytes": getattr(sink, "max_bytes", None),
             "app_id": self.application(),
             "task_id": self._task_id(),
             "slot_id": self._slot_id(),
@@ -89,7 +91,8 @@ class _Process:
         if str(getattr(self._sink, "folder", "")) != carried["folder"]:
             from snipbench.profiling.directory import DirectorySink
 
-            self.use_sink(DirectorySink(carried["folder"]))
+            bound = {} if carried["max_bytes"] is None else {"max_bytes": carried["max_bytes"]}
+            self.use_sink(DirectorySink(carried["folder"], **bound))
         self.app_id, self.task_id, self.slot_id = carried["app_id"], carried["task_id"], carried["slot_id"]
 
     def _task_id(self) -> str | None:

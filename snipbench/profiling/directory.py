@@ -1,21 +1,28 @@
 """Calls of many processes through files: each process and thread appends JSON lines to a file of its own.
 
 Lines of a file: ``{"process": …}`` first, ``{"function": …}`` once per function, then ``{"calls": …}`` per flush and
-``{"overflow": n}`` where the bound was met. A process that is killed in the middle of a write leaves one broken line
-at most, which the reader counts.
+``{"overflow": n, "by_function": [[key, n], …]}`` where the bound was met. A process that is killed in the middle of a
+write leaves one broken line at most, which the reader counts.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from snipbench.profiling import functions
 from snipbench.profiling.sinks import Batch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from snipbench.profiling.rows import CallRow
+
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+"""What reading a line raises that is not what the sink writes, or belongs to one that is lost."""
 
 
 class DirectorySink:
@@ -57,7 +64,8 @@ class DirectorySink:
             lines += [_function_line(key) for key in sorted(fresh)]
             if self.written_bytes >= self.max_bytes:
                 self.overflow_calls += len(batch.records)
-                lines = [{"overflow": len(batch.records)}]
+                by_function = sorted(Counter(record[0] for record in batch.records).items())
+                lines.append({"overflow": len(batch.records), "by_function": by_function})
             else:
                 shared = batch._asdict()
                 for in_header in ("process_id", "app_id", "epochs", "records"):
@@ -69,8 +77,7 @@ class DirectorySink:
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
             self.written_bytes += len(data)
-            if "overflow" not in lines[-1]:
-                self._known.setdefault(path, set()).update(fresh)
+            self._known.setdefault(path, set()).update(fresh)
         finally:
             os.close(descriptor)
 
@@ -113,21 +120,25 @@ class DirectoryCalls(NamedTuple):
     """Calls made after a process had met its bound of bytes."""
 
 
+class Piece(NamedTuple):
+    """A line of calls, or of their overflow, or one that could not be read."""
+
+    functions: dict[int, functions.FunctionFacts]
+    """The functions of the process, by key, as far as they were told by then."""
+    batch: Batch | None = None
+    overflow: Mapping[int, int] = MappingProxyType({})
+    """Calls that were counted and not kept, by function key."""
+    broken: bool = False
+
+
 class _Reader:
     def __init__(self) -> None:
         self.process: dict[str, Any] = {}
         self.functions: dict[int, functions.FunctionFacts] = {}
-        self.overflow = 0
 
-    def line(self, content: dict[str, Any]) -> list[CallRow]:
-        """Rows of one line.
-
-        Raises:
-            KeyError, TypeError, ValueError, AttributeError, IndexError: the line is not what the sink writes.
-        """
+    def line(self, content: dict[str, Any]) -> Piece | None:
+        """What a line holds; None for one that prepares those that follow. Raises one of :data:`UNREADABLE`."""
         import base64
-
-        from snipbench.profiling.rows import to_rows
 
         if "process" in content:
             self.process = content["process"]
@@ -139,11 +150,32 @@ class _Reader:
                 told["key"], told["class_name"], told["function_name"], source=(source, told["md5"])
             )
         elif "calls" in content:
-            batch = Batch(**self.process, **content["calls"])
-            return list(to_rows(batch, batch.records, self.functions.__getitem__))
+            return Piece(self.functions, Batch(**self.process, **content["calls"]))
         else:
-            self.overflow += content["overflow"]
-        return []
+            return Piece(self.functions, overflow=dict(content["by_function"]))
+        return None
+
+
+def read_pieces(folder: str | Path) -> Iterator[Piece]:
+    """What processes wrote below ``folder`` through :class:`DirectorySink`, line by line, calls still packed.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    import json
+
+    for path in sorted(Path(folder).glob("calls-*.jsonl")):
+        reader = _Reader()
+        with path.open("rb") as lines:
+            for line in lines:
+                if not line.strip():
+                    continue
+                try:
+                    piece = reader.line(json.loads(line))
+                except UNREADABLE:
+                    piece = Piece(reader.functions, broken=True)
+                if piece is not None:
+                    yield piece
 
 
 def read_directory(folder: str | Path) -> DirectoryCalls:
@@ -152,19 +184,16 @@ def read_directory(folder: str | Path) -> DirectoryCalls:
     Raises:
         OSError: a file cannot be read.
     """
-    import json
+    from snipbench.profiling.rows import to_rows
 
     rows: list[CallRow] = []
     broken = overflow = 0
-    for path in sorted(Path(folder).glob("calls-*.jsonl")):
-        reader = _Reader()
-        with path.open("rb") as lines:
-            for line in lines:
-                if not line.strip():
-                    continue
-                try:
-                    rows += reader.line(json.loads(line))
-                except (ValueError, KeyError, TypeError, AttributeError, IndexError):
-                    broken += 1
-        overflow += reader.overflow
+    for piece in read_pieces(folder):
+        broken += piece.broken
+        overflow += sum(piece.overflow.values())
+        if piece.batch is not None:
+            try:
+                rows += list(to_rows(piece.batch, piece.batch.records, piece.functions.__getitem__))
+            except UNREADABLE:
+                broken += 1
     return DirectoryCalls(rows, broken, overflow)

@@ -12,6 +12,7 @@ attempts       ``task:…:reason:session:started_at``          every other run, 
 results        ``task:experiment:snippet:hash(parameters)``  :class:`snipbench.domain.task.SnippetResult`
 environments   environment id                                :class:`snipbench.domain.task.Environment`
 table_facts    ``task:experiment``                           tuple of :class:`snipbench.domain.table_facts.TableFacts`
+profiles       ``task:slot``                                 :class:`snipbench.domain.profile.Profile` of a point
 samples        ``task:stream:target:sequence``               :class:`snipbench.domain.run.Counters` at a time
 ============== ============================================= ==========================================
 
@@ -22,6 +23,7 @@ from snipbench.records.events import event_from_document, event_to_document
 from snipbench.records.orders import order_from_document, order_to_document
 from snipbench.records.parameters import parameters_from_text, parameters_to_text
 from snipbench.records.plans import plan_from_document, plan_to_document
+from snipbench.records.profiles import profile_from_document, profile_to_document
 from snipbench.records.results import (
     environment_from_document,
     environment_to_document,
@@ -53,6 +55,8 @@ __all__ = [
     "parameters_to_text",
     "plan_from_document",
     "plan_to_document",
+    "profile_from_document",
+    "profile_to_document",
     "result_from_document",
     "result_to_document",
     "run_from_document",

@@ -9,6 +9,7 @@ from snipbench.lake.tables.learned import FEATURES, MODELS, PREDICTIONS, SUGGEST
 from snipbench.lake.tables.measured import (
     ATTEMPTS,
     FUNCTION_CALLS,
+    FUNCTIONS,
     RUN_METRICS,
     RUNS,
     SAMPLES,
@@ -30,6 +31,7 @@ TABLES: dict[str, Table] = {
         SAMPLES,
         RUN_METRICS,
         FUNCTION_CALLS,
+        FUNCTIONS,
         SUMMARIES,
         COMPARISONS,
         FEATURES,

@@ -130,7 +130,36 @@ FUNCTION_CALLS = Table(
         text("parent_id", "Profiled call that made this one"),
         text("exception", "Exception that ended the call"),
         text("task_id", "Task that the call belongs to; null for a program of one's own"),
-        text("slot_id", "Line of the plan"),
+        text("slot_id", "Point that was profiled; functions has its snippet and parameters"),
+    ),
+)
+
+FUNCTIONS = Table(
+    "functions",
+    "What each function of a profiled snippet cost in its profile pass, over all calls; with the profiler's own cost",
+    (
+        TASK_ID,
+        key("slot_id", "Point that was profiled"),
+        EXPERIMENT,
+        SNIPPET,
+        PARAMETERS,
+        text("class_name", "Class that defines the method; null for a function"),
+        key("function_name", "Function's name"),
+        text("source_code_md5_hash", "MD5 of the uncompressed source", "hexadecimal"),
+        integer("calls", "Calls that were counted", "count", nullable=False),
+        integer("uncounted_calls", "Of them, beyond the bound: in no time below", "count", nullable=False),
+        number("own_seconds", "Time of the calls less that of profiled calls they made", "seconds"),
+        number("total_seconds", "Time of the calls; of a recursive function, of the outermost ones", "seconds"),
+        number("share_of_own_time", "Own time in that of all functions of the point"),
+        number("mean_seconds", "Mean time of a call", "seconds"),
+        number("median_seconds", "Median time of a call", "seconds"),
+        number("p95_seconds", "95th percentile of the calls' times", "seconds"),
+        number("longest_seconds", "Time of the longest call", "seconds"),
+        integer("observed_calls", "Calls in which CPU time was read", "count", nullable=False),
+        number("observed_seconds", "Their wall time", "seconds"),
+        number("cpu_seconds", "Their CPU time", "seconds"),
+        integer("memory_growth_bytes", "Largest growth of resident memory in one observed call", "bytes"),
+        integer("exceptions", "Calls that an exception ended", "count", nullable=False),
     ),
 )
 

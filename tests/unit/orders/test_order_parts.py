@@ -175,7 +175,6 @@ TABLES = "    tables:"
     ("old", "new", "what"),
     [
         ("name: parts", "name: parts\ncalibrate: true", "calibrate: true"),
-        ("name: parts", "name: parts\nprofile: true", "profile: true"),
         ("name: parts", 'name: parts\nspark: {master: "spark://host:7077"}', "a Spark master other than local"),
         ("name: parts\n", f"name: parts\n{IMPROVE}", "analysis kind 'optimize'"),
         (TABLES, f"    warmups: auto\n{TABLES}", "warmups: auto"),

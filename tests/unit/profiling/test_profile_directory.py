@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from snipbench.profiling import DirectorySink, MemorySink, configure, flush, lost_calls, profile, read_directory
+from snipbench.profiling.directory import read_pieces
 
 
 @profile
@@ -121,3 +122,21 @@ def test_calls_are_flushed_in_time_by_a_thread_that_ends_with_its_sink(drain, tm
     while Counter(thread.name for thread in threading.enumerate())["snipbench-profile"] and time.monotonic() < end:
         time.sleep(0.01)
     assert "snipbench-profile" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_calls_beyond_the_bound_are_told_by_function(drain, tmp_path):
+    @profile
+    def other():
+        return None
+
+    configure(sink=DirectorySink(tmp_path, flush_seconds=None, max_bytes=1))
+    for turn in range(3):
+        leaf(turn)
+        flush()
+    other()
+    flush()
+    overflow = Counter()
+    for piece in read_pieces(tmp_path):
+        overflow.update({piece.functions[key].function_name: calls for key, calls in piece.overflow.items()})
+    assert overflow == {"leaf": 2, "other": 1}
+    assert len(read_directory(tmp_path).rows) == 1
