@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analyzer import words
+from snipbench.domain.profile import FunctionCost
 
 PLAIN_WIDTH = 180
 """Columns when standard output is no terminal, so that a log holds whole lines."""
@@ -45,6 +47,28 @@ def print_table(table: pa.Table) -> None:
     for row in table.to_pylist():
         shown.add_row(*("" if value is None else str(value) for value in row.values()))
     console.print(shown)
+
+
+def print_functions(functions: Sequence[FunctionCost], whole_seconds: float) -> None:
+    """Profiled functions in the order given; ``whole_seconds`` is the own time of all."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("function", overflow="fold")
+    for name in ("calls", "own", "share", "total", "mean", "95 % below", "cpu", "exceptions"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for cost in functions:
+        read = cost.cpu_seconds is not None and cost.observed_seconds > 0
+        table.add_row(
+            cost.name,
+            f"{cost.calls:,}",
+            words.brief(cost.own_seconds),
+            f"{cost.own_seconds / whole_seconds:.0%}" if whole_seconds > 0 else "–",
+            words.brief(cost.total_seconds),
+            words.brief(cost.mean_seconds),
+            words.brief(cost.p95_seconds),
+            f"{cost.cpu_seconds / cost.observed_seconds:.0%}" if read and cost.cpu_seconds is not None else "–",
+            str(cost.exceptions),
+        )
+    _console().print(table)
 
 
 def _experiment_table(experiment: dict[str, Any]) -> Table:

@@ -17,6 +17,14 @@ def duration(seconds: float | None) -> str:
     return f"{int(seconds // 60)} min {seconds % 60:.0f} s"
 
 
+def brief(seconds: float | None) -> str:
+    """``0.31 µs``, ``12 µs``; from a millisecond on as :func:`duration`."""
+    if seconds is None or seconds >= 0.9995e-3:
+        return duration(seconds)
+    microseconds = seconds * 1e6
+    return f"{microseconds:.2f} µs" if microseconds < 9.995 else f"{microseconds:.0f} µs"
+
+
 def size(count: float | None) -> str:
     """Bytes as ``12.3 MB`` (powers of ten); ``–`` when missing."""
     if count is None:

@@ -84,7 +84,7 @@ def _sentence(profile: Profile) -> str:
         return "no call was recorded"
     worst = profile.functions[0]
     share = worst.own_seconds / profile.own_seconds if profile.own_seconds > 0 else 0.0
-    calls = "once" if worst.calls == 1 else f"{worst.calls:,} times, {brief(worst.mean_seconds)} each"
+    calls = "once" if worst.calls == 1 else f"{worst.calls:,} times, {words.brief(worst.mean_seconds)} each"
     raised = f"; {worst.exceptions:,} of the calls raised" if worst.exceptions else ""
     return f"{worst.name} takes {share:.0%} of the functions' time itself: called {calls}{raised}"
 
@@ -110,27 +110,19 @@ def _row(cost: FunctionCost, whole: float) -> FunctionRow:
     if cost.cpu_seconds is not None and cost.observed_seconds > 0:
         cpu = f"{cost.cpu_seconds / cost.observed_seconds:.0%}"
         told = (
-            f"{brief(cost.cpu_seconds)} of CPU in {brief(cost.observed_seconds)}, "
+            f"{words.brief(cost.cpu_seconds)} of CPU in {words.brief(cost.observed_seconds)}, "
             f"read in {cost.observed_calls:,} of {cost.calls:,} calls"
         )
     return FunctionRow(
         name=cost.name,
         calls=f"{cost.calls:,}",
-        own=brief(cost.own_seconds),
+        own=words.brief(cost.own_seconds),
         share=cost.own_seconds / whole if whole > 0 else 0.0,
-        total=brief(cost.total_seconds),
-        mean=brief(cost.mean_seconds),
-        p95=brief(cost.p95_seconds),
+        total=words.brief(cost.total_seconds),
+        mean=words.brief(cost.mean_seconds),
+        p95=words.brief(cost.p95_seconds),
         cpu=cpu,
         cpu_told=told,
         memory=words.size(cost.memory_growth_bytes),
         exceptions=cost.exceptions,
     )
-
-
-def brief(seconds: float | None) -> str:
-    """``0.31 µs``, ``12 µs``; from a millisecond on as :func:`analyzer.words.duration`."""
-    if seconds is None or seconds >= 0.9995e-3:
-        return words.duration(seconds)
-    microseconds = seconds * 1e6
-    return f"{microseconds:.2f} µs" if microseconds < 9.995 else f"{microseconds:.0f} µs"

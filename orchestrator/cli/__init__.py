@@ -30,6 +30,7 @@ COMMANDS = {
     "predict": ("orchestrator.cli.models:predict", "Predict the performance class of snippets without running them."),
     "export": ("orchestrator.cli.lake:export", "Write a table of the lake as CSV, Parquet, JSON or Markdown."),
     "query": ("orchestrator.cli.lake:query", "Answer SQL over the lake's tables."),
+    "profile": ("orchestrator.cli.profile:profile", "Rank the functions of a Python script by the time they take."),
     "databases": ("orchestrator.cli.databases:databases", "List, build, verify, remove prototypes."),
     "doctor": ("orchestrator.cli.machine:doctor", "Check this machine and say what to do about each lack."),
     "clean": ("orchestrator.cli.machine:clean", "Reap what killed commands left behind."),

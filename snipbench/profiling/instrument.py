@@ -12,7 +12,7 @@ NAME = "__snipbench_profile__"
 """What the decorator is called in the namespace of such code."""
 
 
-def instrumented(source: str, file_name: str) -> tuple[CodeType, dict[str, Any]]:
+def instrumented(source: str | bytes, file_name: str) -> tuple[CodeType, dict[str, Any]]:
     """Code to execute as a module, and the names that it must find there.
 
     Decorated are functions, coroutines and generators at module level and methods of classes, innermost, that is

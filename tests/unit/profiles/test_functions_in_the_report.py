@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from analyzer import words
 from analyzer.report import render
-from analyzer.report.functions import brief
 from benchmarks.synthetic import write_task
 from snipbench.domain.profile import FunctionCost, Profile
 from snipbench.domain.run import Failure
@@ -106,4 +106,4 @@ def test_what_is_missing_and_what_failed_is_said(store: SqliteStore) -> None:
     [(None, "–"), (3.1e-7, "0.31 µs"), (12.4e-6, "12 µs"), (0.999e-3, "999 µs"), (0.0042, "4.2 ms")],
 )
 def test_short_times_are_told_in_microseconds(seconds: float | None, text: str) -> None:
-    assert brief(seconds) == text
+    assert words.brief(seconds) == text
