@@ -43,7 +43,7 @@ def analyze(
     from orchestrator.embedded import find_task
     from orchestrator.leading.analysis import run_analysis
     from orchestrator.leading.parts import Home
-    from orchestrator.leading.profiles import profiled_tables
+    from orchestrator.leading.profiles import forget_calls, profiled_tables
     from snipbench.clock import SystemClock
     from snipbench.domain.analysis import Classify, Search
 
@@ -61,6 +61,7 @@ def analyze(
         report = run_analysis(store, place, found, analysis, SystemClock())
         found_jars = jars.ensure(lambda text: click.echo(text, err=True))
         land(place.store, place.lake, found, found_jars, extra=profiled_tables(place, found))
+        forget_calls(place, found)
         write_report(store, found, place.reports)
     if as_json:
         options.print_json(report)

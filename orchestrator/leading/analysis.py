@@ -5,7 +5,7 @@ from __future__ import annotations
 from analyzer.landing import land
 from analyzer.report import write_report
 from orchestrator.leading.parts import Home, Parts
-from orchestrator.leading.profiles import profiled_tables
+from orchestrator.leading.profiles import forget_calls, profiled_tables
 from orchestrator.leading.taskbook import TaskBook
 from snipbench import records
 from snipbench.clock import Clock
@@ -32,6 +32,7 @@ def analyse(parts: Parts, book: TaskBook) -> None:
     stage(Stage.ANALYSIS_REQUESTED, "summaries, comparisons, report")
     extra = profiled_tables(parts.home, task_id)
     landed = land(parts.store_address, parts.home.lake, task_id, parts.jars, extra=extra)
+    forget_calls(parts.home, task_id)
     stage(Stage.ANALYSIS_DONE, f"{landed.rows} rows in {landed.seconds:.1f} s")
     report = write_report(parts.store, task_id, parts.home.reports)
     book.update(report=str(report))

@@ -127,6 +127,13 @@ def calls_folder(home: Home, task_id: str) -> Path:
 
 
 def profiled_tables(home: Home, task_id: str) -> dict[str, Path]:
-    """What profile passes left for the landing to take along."""
+    """What profile passes left for the landing to take along; nothing once it is landed."""
     folder = calls_folder(home, task_id)
     return {"function_calls": folder} if folder.is_dir() else {}
+
+
+def forget_calls(home: Home, task_id: str) -> None:
+    """The calls are in the lake: their files may go. A landing without them leaves the lake's rows as they are."""
+    folder = calls_folder(home, task_id)
+    if folder.is_dir():
+        shutil.rmtree(folder)

@@ -91,3 +91,4 @@ def test_the_report_ranks_the_functions(outcome: dict[str, Any]) -> None:
 
 def test_what_was_spilled_is_gone(outcome: dict[str, Any], home: Path) -> None:
     assert not list((home / "work").rglob("calls-*.jsonl"))
+    assert not list((home / "profiles").rglob("*.parquet"))
