@@ -21,7 +21,6 @@ select class_name, function_name, source_code_md5_hash,
        sum(own_seconds) as own_seconds,
        sum(own_seconds) / nullif(sum(sum(own_seconds)) over (), 0) as share_of_time,
        sum(total_seconds) as total_seconds,
-       sum(total_seconds) / nullif(sum(calls), 0) as mean_seconds,
        max(longest_seconds) as longest_seconds,
        cast(sum(exceptions) as bigint) as exceptions
 from costs
