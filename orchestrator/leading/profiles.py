@@ -50,9 +50,13 @@ class ProfilePass:
         ]
 
     def take(self, experiment: Experiment, engine: Engine, database: ReferenceDatabase, application: str) -> None:
-        """Profile what is left of the experiment; returns early when the session is lost (``engine.lost`` says why)."""
+        """Profile what is left of the experiment; returns early when the session is lost (``engine.lost`` says why).
+
+        Raises: as :meth:`TaskBook.check` does.
+        """
         unfit = self._unfit(experiment)
         for snippet, parameters in self.left(experiment):
+            self._book.check()
             profile = Profile(
                 task_id=self._book.task.task_id,
                 slot_id=Profile.identify(experiment.name, snippet, parameters),
