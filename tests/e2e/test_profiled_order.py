@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from snipbench import records
+from snipbench.lake import reader
 from snipbench.lake.tables import THREAD_ZEPPELIN_COLUMNS
 from snipbench.store.sqlite import SqliteStore
 
@@ -28,8 +29,8 @@ def outcome(home: Path) -> dict[str, Any]:
     return found
 
 
-def asked(home: Path, *arguments: object) -> Any:
-    return json_of(run_command("query", *arguments, "--home", home, "--json"))
+def asked(home: Path, sql: str) -> list[dict[str, Any]]:
+    return reader.query(home / "lake", sql).to_pylist()
 
 
 def test_every_call_of_every_function_is_counted_and_measured_runs_are_left_alone(
@@ -74,18 +75,19 @@ def test_calls_are_in_the_lake_with_the_published_columns(outcome: dict[str, Any
 
 
 def test_the_worst_functions_can_be_asked_for(outcome: dict[str, Any], home: Path) -> None:
-    worst = asked(home, "--name", "worst_functions", "--param", "n=3")
-    assert len(worst) == 3
+    worst = json_of(run_command("query", "--name", "worst_functions", "--param", "n=99", "--home", home, "--json"))
     assert worst == sorted(worst, key=lambda row: -row["own_seconds"])
-    every = asked(home, "--name", "worst_functions", "--param", "n=1000")
-    assert sum(row["share_of_time"] for row in every) == pytest.approx(1)
-    assert {row["function_name"]: row["calls"] for row in every}["add"] == ORDERS
+    assert sum(row["share_of_time"] for row in worst) == pytest.approx(1)
+    assert {row["function_name"]: row["calls"] for row in worst}["add"] == ORDERS
+    assert len(reader.run_kept(home / "lake", "worst_functions", {"n": 3})) == 3
 
 
 def test_the_report_ranks_the_functions(outcome: dict[str, Any]) -> None:
     page = Path(outcome["report"]).read_text("utf-8")
-    assert "Window.add takes" in page
-    assert f"called {ORDERS:,} times" in page
+    section = page[page.index('id="functions"') :]
+    for name in ("Window.add", "spaced", "lowered"):
+        assert f'<code>{name}</code></td><td class="n">{ORDERS:,}</td>' in section
+    assert "of the functions&#39; time itself: called" in section
     assert "the lake keeps the first 20,000 of 22,500 calls" in page
 
 
