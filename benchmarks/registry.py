@@ -39,6 +39,7 @@ BENCHMARKS = (
         "warm", "A run on a warm session: beyond the snippet, and against a session per run", "benchmarks.warm_runs"
     ),
     Benchmark("udf-burst", "CPU seconds of a burst in a UDF worker against `getrusage`", "benchmarks.udf_burst"),
+    Benchmark("clones", "Clones of databases in containers, by strategy and size", "benchmarks.clone_strategies"),
 )
 
 PROOFS = (Benchmark("corpus", "What the models learn from the corpus", "benchmarks.corpus"),)

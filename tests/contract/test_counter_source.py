@@ -127,16 +127,10 @@ class Processes:
                 process.group.remove()
 
 
-def version_1() -> dict[str, Path]:
-    """This machine's hierarchies without that of version 2."""
-    return {name: point for name, point in hierarchies().items() if name != UNIFIED}
-
-
 SOURCES: dict[str, Callable[[], CounterSource]] = {
     "process": ProcessTreeSource,
     "process-pss": lambda: ProcessTreeSource("pss"),
     "cgroup": CgroupSource,
-    "cgroup-v1": lambda: CgroupSource(version_1()),
 }
 PARAMETERS = [pytest.param(name, marks=pytest.mark.cgroups if name.startswith("cgroup") else ()) for name in SOURCES]
 

@@ -75,6 +75,20 @@ def test_what_no_hierarchy_tells_is_none_not_zero(group: Group) -> None:
     lonely.close()
 
 
+def test_without_version_2_the_split_of_cpu_time_is_counted_in_ticks(group: Group) -> None:
+    known = {name: point for name, point in hierarchies().items() if name != UNIFIED} or hierarchies()
+    old = CgroupSource(known)
+    reading = old.read(group.target)
+    parts = (reading.cpu_user_seconds, reading.cpu_system_seconds)
+    if known == hierarchies():  # version 2 is all that there is
+        assert reading.cpu_resolution_seconds == 1e-6
+    else:
+        assert reading.cpu_resolution_seconds == 1e-9
+        assert all(part is not None and (part * 100) == pytest.approx(round(part * 100)) for part in parts)
+    assert reading.memory_bytes is not None
+    old.close()
+
+
 def test_no_hierarchy_at_all_is_an_error_and_not_zeros(group: Group) -> None:
     with pytest.raises(MonitorError, match="no control groups that count CPU time"):
         CgroupSource({}).read(group.target)

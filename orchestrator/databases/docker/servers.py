@@ -22,6 +22,9 @@ class ContainerServers:
     def stop(self, workspace: Path) -> None:
         """Remove the workspace's containers, then its volumes."""
         self._remove(selection(self.root, workspace.name))
+        # The kernel's own directory in an overlay's, which nobody but root could look into to remove it later.
+        with suppress(OSError):
+            (workspace / "work" / "work").rmdir()
 
     def end(self, workspace: Path) -> None:
         """The same."""

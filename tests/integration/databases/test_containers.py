@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import queue
+import shutil
 import socket
 import socketserver
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ from orchestrator.databases.docker.engine import connect
 from orchestrator.databases.docker.provider import DockerProvider
 from orchestrator.databases.ownership import Owner
 from orchestrator.databases.port import Prototype, ReferenceDatabase
-from snipbench.domain.order import CloneChoice, Database, Limits
+from snipbench.domain.order import CloneChoice, Database, DataDirectory, Limits, Pgbench
 from snipbench.errors import DatabaseError, MachineError
 from snipbench.resources.cgroup import CgroupSource
 from snipbench.resources.cgroup_path import UNIFIED, hierarchies
@@ -128,6 +130,36 @@ def test_a_released_clone_leaves_nothing(containers: DockerProvider, built: Prot
     assert list((root / "clones").iterdir()) == []
 
 
+LIKE_THE_OFFICIAL_ONE = """
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/15/bin
+ENV PGDATA=/var/lib/postgresql/data
+VOLUME /var/lib/postgresql/data
+USER 12345
+ENTRYPOINT ["/bin/false"]
+CMD ["postgres"]
+"""
+
+
+def test_an_images_own_entrypoint_user_and_volume_do_not_matter(containers: DockerProvider, built: Prototype) -> None:
+    engine, name = connect(), "snipbench-test/like-official:15"
+    image = os.environ.get("SNIPBENCH_POSTGRES_IMAGE", "postgres:16")
+    bare = engine.containers.create(image, "true")
+    bare.commit("snipbench-test/like-official", "15", changes=LIKE_THE_OFFICIAL_ONE.strip().splitlines())
+    bare.remove()
+    volumes = len(engine.volumes.list())
+    asked = OVERLAY.model_copy(update={"image": name})
+    try:
+        prototype = containers.prepare(asked, Path())
+        assert prototype.prototype_key != built.prototype_key
+        clone = containers.clone(prototype, asked, owner="task-1")
+        assert count(clone.run) == 1000
+        containers.release(clone.clone_id)
+        containers.remove(prototype)
+    finally:
+        engine.images.remove(name)
+    assert len(engine.volumes.list()) == volumes
+
+
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
@@ -156,6 +188,31 @@ def test_a_server_that_does_not_start_says_why_and_leaves_nothing(
     with pytest.raises(DatabaseError, match=r"(?s)exit code 1.*could not map anonymous shared memory"):
         containers.clone(built, broken, owner="task-1")
     assert left_behind(root) == 0
+
+
+def test_a_data_directory_that_was_not_shut_down_is_refused(
+    containers: DockerProvider, cloned: Callable[..., ReferenceDatabase], root: Path, tmp_path: Path
+) -> None:
+    running = cloned(SMALL.model_copy(update={"clone": CloneChoice.COPY}))
+    torn = tmp_path / "torn"
+    shutil.copytree(
+        root / "clones" / running.clone_id / "data",
+        torn,
+        ignore=shutil.ignore_patterns("postmaster.pid", "pg_dynshmem"),
+    )
+    (torn / "pg_dynshmem").mkdir()
+    asked = Database(name="torn", dataset=DataDirectory(data_directory=str(torn)))
+    with pytest.raises(DatabaseError, match="was not shut down cleanly"):
+        containers.prepare(asked, Path())
+    assert list((root / "building").iterdir()) == []
+
+
+def test_two_who_want_the_same_prototype_get_one(containers: DockerProvider) -> None:
+    asked = Database(name="both", dataset=Pgbench(generator="pgbench", scale=0.02))
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: containers.prepare(asked, Path()), range(2)))
+    assert sorted(one.built for one in both) == [False, True]
+    assert len({one.manifest_hash for one in both}) == 1
 
 
 def test_an_image_that_cannot_be_had_is_told_by_its_name(containers: DockerProvider) -> None:
