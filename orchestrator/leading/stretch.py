@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 from executor.calls import PrepareRequest, SessionFacts, SessionSpec
 from executor.engine import Engine
@@ -132,6 +133,14 @@ class Stretch:
             experiment,
             f"{self._database.strategy} in {self._database.clone_seconds:.2f} s ({self._database.strategy_reason})"
             + _touched(self._database),
+            {
+                "strategy": self._database.strategy,
+                "strategy_reason": self._database.strategy_reason,
+                "clone_seconds": self._database.clone_seconds,
+                "start_seconds": self._database.start_seconds,
+                "touch_seconds": self._database.touch_seconds,
+                "image": self._database.image,
+            },
         )
         self._book.keep_table_facts(experiment, database, table_facts(self._database.admin))
         for key in self._database.ignored:
@@ -202,8 +211,8 @@ class Stretch:
         self._database = None
         self._experiment = None
 
-    def _stage(self, stage: Stage, experiment: str, detail: str) -> None:
-        self._book.log(stage, experiment=experiment, text=detail)
+    def _stage(self, stage: Stage, experiment: str, detail: str, data: dict[str, Any] | None = None) -> None:
+        self._book.log(stage, experiment=experiment, text=detail, data=data)
         self._parts.progress.stage(stage, experiment, detail)
 
 

@@ -11,6 +11,9 @@ from typing import Any
 from orchestrator.databases.docker.engine import translated
 from orchestrator.databases.docker.labels import WORKSPACE, orphaned, selection
 
+IN_PROGRESS = 409
+"""The engine's answer where somebody else is removing the same container."""
+
 
 @dataclass(frozen=True, slots=True)
 class ContainerServers:
@@ -53,12 +56,17 @@ class ContainerServers:
             yield volume["Labels"]
 
     def _remove(self, chosen: dict[str, list[str]]) -> None:
-        from docker.errors import NotFound
+        from docker.errors import APIError, NotFound
 
         with translated("a clone cannot be removed from Docker"):
             for container in self.client.api.containers(all=True, filters=chosen):
                 with suppress(NotFound):
-                    self.client.api.remove_container(container["Id"], force=True, v=True)
+                    try:
+                        self.client.api.remove_container(container["Id"], force=True, v=True)
+                    except APIError as error:
+                        if error.status_code != IN_PROGRESS:
+                            raise
+                        self.client.api.wait(container["Id"], condition="removed")
             for volume in self.client.api.volumes(filters=chosen)["Volumes"] or ():
                 with suppress(NotFound):
                     self.client.api.remove_volume(volume["Name"])
