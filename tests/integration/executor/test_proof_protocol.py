@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -29,20 +31,31 @@ from snipbench.resources.process_tree import ProcessTreeSource
 pytestmark = pytest.mark.sandbox
 
 CHILD = """
+import socket
 from pathlib import Path
 from executor.channel import serve
 from executor.results.written import write_local
 
 versions = dict.fromkeys(["spark_version", "python_version", "java_version", "scala_version"], "")
-code, kept = "", {}
+code, kept, snippet = "", {}, {}
+
+def fetch():
+    with socket.create_connection(("127.0.0.1", 5432)) as connection:
+        return int(connection.recv(100))
 
 def load(body):
-    global code
-    code = body["snippet"]["code"]
+    global code, snippet
+    code, snippet = body["snippet"]["code"], {"kept": kept, "fetch": fetch, "write_local": write_local}
+    if "def run" in code:
+        exec(code, snippet)
     return {"failure": None, "lost": None, "seconds": {}}
 
 def write(body):
-    exec(code, {"into": Path(body["into"]), "write_local": write_local, "kept": kept})
+    snippet["into"] = Path(body["into"])
+    if "def run" in code:
+        write_local(snippet["run"](), snippet["into"])
+    else:
+        exec(code, snippet)
     return {"failure": None, "sort_keys": []}
 
 serve({
@@ -53,6 +66,56 @@ serve({
     "after": lambda body: {"failure": None},
 })
 """
+
+
+SLEEP_SECONDS = 0.3
+
+NOT_FASTER = {
+    "patched clocks": f"""
+        import time
+        time.perf_counter = time.monotonic = time.time = lambda: 0.0
+        def run():
+            time.sleep({SLEEP_SECONDS})
+            return 2 * fetch()
+    """,
+    "computed while it is loaded": f"""
+        import time
+        time.sleep({SLEEP_SECONDS})
+        answer = 2 * fetch()
+        def run():
+            return answer
+    """,
+}
+"""What gains nothing: the answer is right, and every second counts."""
+
+WRONG = {
+    "hard-coded": "def run(): return 84",
+    "cached after the first call": "def run(): return kept.setdefault('answer', 2 * fetch())",
+}
+"""What does not follow the data."""
+
+
+class Numbers:
+    """The database: tells its number to whoever connects."""
+
+    def __init__(self) -> None:
+        self.number = 42
+        self.listener = listen_on_loopback(0)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.sendall(str(self.number).encode())
+
+    def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
 
 
 @dataclass
@@ -85,8 +148,18 @@ class Child:
 
 
 @pytest.fixture(scope="module")
-def new_child(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Child]]:
-    place = tmp_path_factory.mktemp("protocol")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("protocol")
+
+
+@pytest.fixture(scope="module")
+def judge(place: Path) -> Iterator[Judge]:
+    with Judge(place, jail=Jail()) as judge:
+        yield judge
+
+
+@pytest.fixture(scope="module")
+def new_child(place: Path) -> Iterator[Callable[..., Child]]:
     children: list[Child] = []
 
     def start(memory_cap_bytes: int | None = None) -> Child:
@@ -116,7 +189,7 @@ def child(_kept: list[Child], new_child: Callable[..., Child]) -> Child:
     return _kept[-1]
 
 
-def test_what_is_written_is_taken_and_stays_as_it_was(child: Child) -> None:
+def test_what_is_written_is_taken_and_stays_as_it_was(child: Child, judge: Judge) -> None:
     """A thread that writes on after the reply changes nothing any more."""
     code = """
         import threading, time
@@ -131,9 +204,8 @@ def test_what_is_written_is_taken_and_stays_as_it_was(child: Child) -> None:
     first = child.run(code)
     assert first.written is not None, first.failure
     child.run("import time; time.sleep(0.2); write_local(1, into)")
-    with Judge(child.place, jail=Jail()) as judge:
-        assert judge.judge(child.expected(42), first.written, 0.0).equality is Equality.EQUAL
-        assert judge.judge(child.expected(43), first.written, 0.0).equality is Equality.DIFFERENT
+    assert judge.judge(child.expected(42), first.written, 0.0).equality is Equality.EQUAL
+    assert judge.judge(child.expected(43), first.written, 0.0).equality is Equality.DIFFERENT
 
 
 def test_between_calls_nothing_runs(child: Child) -> None:
@@ -230,3 +302,41 @@ def _command(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+@pytest.fixture(scope="module")
+def numbers() -> Iterator[Numbers]:
+    numbers = Numbers()
+    yield numbers
+    numbers.close()
+
+
+@pytest.fixture
+def pair(child: Child, numbers: Numbers, judge: Judge) -> Callable[[str], tuple[ProofRun, Equality]]:
+    """Have a candidate answer twice the number, a new one each time; judged by what an honest baseline writes."""
+    request = PrepareRequest("e", f"jdbc:postgresql://127.0.0.1:{numbers.port}/shop", "user", "password", "name", ())
+    child.session.prepare(request)
+
+    def run(code: str) -> tuple[ProofRun, Equality]:
+        numbers.number += 1
+        done = child.run(code)
+        assert done.written is not None, done.failure
+        return done, judge.judge(child.expected(2 * numbers.number), done.written, 0.0).equality
+
+    return run
+
+
+@pytest.mark.parametrize("trick", NOT_FASTER)
+def test_every_second_of_a_candidate_counts(pair: Callable[[str], tuple[ProofRun, Equality]], trick: str) -> None:
+    done, equality = pair(NOT_FASTER[trick])
+    assert equality is Equality.EQUAL
+    assert done.wall_seconds is not None
+    assert done.wall_seconds >= SLEEP_SECONDS
+
+
+@pytest.mark.parametrize("trick", WRONG)
+def test_an_answer_that_does_not_follow_the_data_is_wrong(
+    pair: Callable[[str], tuple[ProofRun, Equality]], trick: str
+) -> None:
+    pair(WRONG[trick])
+    assert pair(WRONG[trick])[1] is Equality.DIFFERENT
