@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from snipbench.statistics import MINIMUM_PAIRS
+
 
 def duration(seconds: float | None) -> str:
-    """``231 ms``, ``4.13 s``, ``2 min 5 s``; ``–`` when missing."""
+    """``21 µs``, ``231 ms``, ``4.13 s``, ``2 min 5 s``; ``–`` when missing."""
     if seconds is None:
         return "–"
+    if 0 < seconds < 0.9995e-4:
+        return f"{seconds * 1e6:.2g} µs"
     if seconds < 0.9995:
         milliseconds = seconds * 1e3
         return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
@@ -35,6 +39,18 @@ def size(count: float | None) -> str:
     return f"{count:.0f} B"
 
 
+def percent(share: float | None) -> str:
+    """A share as ``62 %``; below 1 % with a digit more; ``–`` when missing."""
+    if share is None:
+        return "–"
+    return f"{share * 100:.{0 if abs(share) >= 0.01 else 1}f} %".replace("-", "−")
+
+
+def several(count: int, what: str) -> str:
+    """``1 run``, ``3 runs``."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def measure(value: float | None, name: str) -> str:
     """A value of a measure in the unit that its name ends with."""
     return duration(value) if name.endswith("_seconds") else size(value)
@@ -56,6 +72,21 @@ def factor(ratio: float) -> str:
     if round(times, 2) == 1:
         return "the same"
     return f"{times:.{digits}f}× {'faster' if ratio < 1 else 'slower'}"
+
+
+def claim(ratio: dict[str, Any]) -> tuple[str, str]:
+    """What a ratio of an outcome lets one say, and between which bounds: ``("2.7× faster", "2.5–2.9×")``.
+
+    ``ratio`` has a median. Where there are too few pairs for a claim, the second text tells how many.
+    """
+    verdict = ratio["verdict"]
+    if verdict in {"faster", "slower"}:
+        low, middle, high = _times(ratio, faster=verdict == "faster")
+        return f"{middle}× {verdict}", f"{low}–{high}×"
+    said = "no difference" if verdict == "no_difference" else "inconclusive"
+    if ratio["low"] is None or ratio["high"] is None or ratio["pairs"] < MINIMUM_PAIRS:
+        return said, f"{several(ratio['pairs'], 'pair')} only"
+    return said, f"{factor(ratio['low'])} to {factor(ratio['high'])}"
 
 
 def parameters_text(parameters: dict[str, Any]) -> str:

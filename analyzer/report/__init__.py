@@ -41,6 +41,7 @@ def render(store: DocumentStore, task_id: str) -> str:
         "size": words.size,
         "measure": words.measure,
         "ratio": words.ratio_cell,
+        "several": words.several,
         "parameters": words.parameters_text,
     }
     found = {"report": gather(store, task_id), "functions": profiled_snippets(store, task_id)}

@@ -1,222 +1,206 @@
-"""Charts as inline SVG: no script, no network; every mark tells its value when pointed at.
+"""Charts of rows: a name, a drawing, a value in words. No script, no network; every mark tells its value when
+pointed at.
 
-Colours are CSS classes, so that the page's light and dark themes both apply.
+Names and values are text of the page and the drawings follow its width (``analyzer.report.marks``); colours are CSS
+classes, so that the page's light and dark themes both apply.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
 from analyzer import words
-from analyzer.report import scale
+from analyzer.report import marks, scale
+from analyzer.report.scale import Scale
 
-WIDTH = 860
-LABELS = 250
-RIGHT = 130
 ROW = 26
-AXIS = 34
+AXIS = 22
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A row of the ratio chart; ``low`` and ``high`` are ``None`` when there is no interval."""
+    """A row of the ratio chart.
+
+    A baseline has no ``median``, nor has a snippet without pairs; ``low`` and ``high`` are ``None`` when there is no
+    interval. ``css`` is the verdict, ``baseline`` or ``floor``; ``said`` and ``bounds`` are words for it, ``note``
+    says of the result whether it is the baseline's and ``note_css`` how to colour that.
+    """
 
     label: str
-    median: float
-    low: float | None
-    high: float | None
-    verdict: str
-    text: str
+    css: str
+    said: str
+    bounds: str = ""
+    median: float | None = None
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+    note_css: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A row of the distribution chart: every repetition's seconds, outliers labelled."""
+    """A row of dots with their median and its interval; ``outliers`` says which dots are hollow."""
 
     label: str
-    seconds: tuple[float, ...]
+    values: tuple[float, ...]
     outliers: tuple[bool, ...]
     median: float | None
     low: float | None
     high: float | None
-    muted: bool = False
+    value: str | Markup
+    css: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A row of the cost chart: CPU seconds of engine and database."""
+    """A row of the cost chart: CPU seconds of engine and database; ``None`` where not known."""
 
     label: str
     executor: float | None
     database: float | None
+    css: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a timeline: ``(seconds, value)``; a gap (``None``) breaks it."""
+class Bar:
+    """A row of a bar chart: a value with its interval; ``None`` where not known. ``note`` is small print."""
 
-    name: str
+    label: str
+    size: float | None
+    low: float | None
+    high: float | None
+    value: str
     css: str
-    points: tuple[tuple[float, float | None], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A run on a timeline."""
-
-    start: float
-    end: float
-    text: str
-    failed: bool
+    note: str = ""
 
 
 def ratios(rows: Sequence[Ratio]) -> Markup:
-    """Ratios to the baseline on a logarithmic axis; left of the line at 1 is faster."""
-    values = [1.0, *(v for row in rows for v in (row.median, row.low, row.high) if v is not None)]
-    x = scale.logarithmic(values, LABELS, WIDTH - RIGHT)
-    height = ROW * len(rows) + AXIS
-    body = [_axis(x, height, _factor), _rule(x(1.0), height, "unit")]
-    for index, row in enumerate(rows):
-        y = ROW * index + ROW / 2
-        css = f"mark {row.verdict}"
-        body.append(_label(row.label, y))
+    """Ratios to the baseline on a logarithmic axis, faster to the left of the line at 1 and slower to the right."""
+    x = _ratio_scale(v for row in rows for v in (row.median, row.low, row.high))
+    ticks = _places(x, scale.factor_labels(x), 480)
+    drawn = []
+    for row in rows:
+        middle = ROW / 2
+        body = [*_sides(x), marks.grid(ticks, ROW), marks.line(x(1.0), 0, x(1.0), ROW, "unit")]
         if row.low is not None and row.high is not None:
-            body.append(_segment(x(row.low), x(row.high), y, css))
-        title = f"{row.label}: {row.text}"
-        body.append(_dot(x(row.median), y, 5.5, css, title))
-        body.append(_text(WIDTH - RIGHT + 10, y + 4, row.text, "value"))
-    return _svg(height, body, "ratio to the baseline, logarithmic")
+            body.append(marks.line(x(row.low), middle, x(row.high), middle, f"mark {row.css}"))
+        if row.median is not None:
+            body.append(marks.dot(x(row.median), middle, 5.5, f"mark {row.css}", f"ratio {row.median:.3g}"))
+        if row.css == "baseline":
+            body.append(marks.dot(x(1.0), middle, 4, "mark baseline", "the baseline"))
+        value = Markup("<b>") + escape(row.said) + Markup("</b> <small>") + escape(row.bounds) + Markup("</small>")
+        note = Markup(f'<span class="note {row.note_css}">') + escape(row.note) + Markup("</span>")
+        drawn.append(_row(row.label, ROW, body, value + note, row.css))
+    return _chart("ratios", drawn, _axis(ticks))
 
 
 def distributions(rows: Sequence[Distribution]) -> Markup:
-    """Wall time of every repetition; logarithmic when the rows differ by more than twenty times."""
-    values = [value for row in rows for value in row.seconds]
+    """Seconds of every repetition; logarithmic when the rows differ by more than twenty times."""
+    values = [value for row in rows for value in row.values]
     spread = max(values) / min(values) if min(values) > 0 else 1.0
-    make = scale.logarithmic if spread > 20 else scale.linear
-    x = make(values, LABELS, WIDTH - RIGHT)
-    height = ROW * len(rows) + AXIS
-    body = [_axis(x, height, words.duration)]
-    for index, row in enumerate(rows):
-        y = ROW * index + ROW / 2
-        body.append(_label(row.label, y))
-        if row.low is not None and row.high is not None:
-            width = max(x(row.high) - x(row.low), 1.5)
-            body.append(Markup(f'<rect class="band" x="{x(row.low)}" y="{y - 9}" width="{width:.1f}" height="18"/>'))
-        for number, (value, outlier) in enumerate(zip(row.seconds, row.outliers, strict=True)):
-            css = "repetition outlier" if outlier else "repetition muted" if row.muted else "repetition"
-            title = f"repetition {number + 1}: {words.duration(value)}{', outlier' if outlier else ''}"
-            body.append(_dot(x(value), y + (number % 5 - 2) * 2.4, 3, css, title))
-        if row.median is not None:
-            at = x(row.median)
-            body.append(Markup(f'<line class="median" x1="{at}" x2="{at}" y1="{y - 10}" y2="{y + 10}"/>'))
-            body.append(_text(WIDTH - RIGHT + 10, y + 4, words.duration(row.median), "value"))
-    return _svg(height, body, "wall time of each repetition")
+    x = (scale.logarithmic if spread > 20 else scale.linear)(values, 0, 100)
+    ticks = _places(x, x.labels(scale.DURATION, 4), 230)
+    drawn = [
+        _row(row.label, ROW, [marks.grid(ticks, ROW), *_dots(row, x, "repetition", words.duration)], row.value, row.css)
+        for row in rows
+    ]
+    return _chart("distributions", drawn, _axis(ticks))
+
+
+def pair_ratios(rows: Sequence[Distribution]) -> Markup:
+    """The ratio of every pair, candidate ÷ original, on the axis of :func:`ratios`."""
+    x = _ratio_scale(v for row in rows for v in (*row.values, row.low, row.high))
+    ticks = _places(x, scale.factor_labels(x), 480)
+    height = ROW + 10
+    drawn = []
+    for row in rows:
+        body = [*_sides(x, height), marks.grid(ticks, height), marks.line(x(1.0), 0, x(1.0), height, "unit")]
+        body += _dots(row, x, "pair", words.factor, height)
+        drawn.append(_row(row.label, height, body, row.value, row.css))
+    return _chart("ratios", drawn, _axis(ticks))
 
 
 def splits(rows: Sequence[Split]) -> Markup:
     """CPU seconds of engine and database, stacked; a missing part is left out and said."""
-    totals = [(row.executor or 0.0) + (row.database or 0.0) for row in rows]
-    x = scale.linear(totals, LABELS, WIDTH - RIGHT)
-    height = ROW * len(rows) + AXIS
-    body = [_axis(x, height, words.duration)]
-    for index, row in enumerate(rows):
-        y = ROW * index + ROW / 2
-        body.append(_label(row.label, y))
-        at = 0.0
-        for name, value in (("executor", row.executor), ("database", row.database)):
-            if value is None:
-                continue
-            left, right = x(at), x(at + value)
-            title = escape(f"{row.label}, {name}: {words.duration(value)} of CPU")
-            width = max(right - left - 1, 0.5)
-            shape = f'<rect class="{name}" x="{left}" y="{y - 8}" width="{width:.1f}" height="16" rx="2">'
-            body.append(Markup(shape) + Markup("<title>") + title + Markup("</title></rect>"))
-            at += value
+    x = scale.linear([(row.executor or 0.0) + (row.database or 0.0) for row in rows], 0, 100)
+    ticks = _places(x, x.labels(scale.DURATION, 4), 230)
+    drawn = []
+    for row in rows:
+        body, at = [marks.grid(ticks, ROW)], 0.0
+        for css, name, value in (("executor", "engine", row.executor), ("database", "database", row.database)):
+            if value is not None:
+                title = f"{row.label}, {name}: {words.duration(value)} of CPU"
+                body.append(marks.box(x(at), 5, x(at + value), ROW - 5, css, title))
+                at += value
         known = [value for value in (row.executor, row.database) if value is not None]
-        body.append(_text(WIDTH - RIGHT + 10, y + 4, words.duration(sum(known)) if known else "not known", "value"))
-    return _svg(height, body, "CPU seconds of a run, engine and database")
+        drawn.append(_row(row.label, ROW, body, words.duration(sum(known)) if known else "not known", row.css))
+    return _chart("splits", drawn, _axis(ticks))
 
 
-def timeline(lines: Sequence[Line], spans: Sequence[Span], seconds: float, unit: str) -> Markup:
-    """Values over the time of the measured runs, each run a bar beneath; ``unit`` is ``cores`` or ``bytes``."""
-    plot = 110
-    strip = 12
-    height = plot + strip + AXIS
-    x = scale.Scale(0.0, max(seconds, 1e-3), 60, WIDTH - 10)
-    values = [value for line in lines for _, value in line.points if value is not None]
-    y = scale.linear(values, plot, 6)
-    form = words.size if unit == "bytes" else _cores
-    body = [_axis(x, height, words.duration)]
-    for tick in y.ticks(3):
-        body.append(Markup(f'<line class="grid" x1="60" x2="{WIDTH - 10}" y1="{y(tick)}" y2="{y(tick)}"/>'))
-        body.append(_text(54, y(tick) + 4, form(tick), "tick end"))
-    for span in spans:
-        width = max(x(span.end) - x(span.start) - 0.5, 0.6)
-        css = "run failed" if span.failed else "run"
-        shape = f'<rect class="{css}" x="{x(span.start)}" y="{plot + 4}" width="{width:.1f}" height="{strip - 3}">'
-        body.append(Markup(shape) + Markup("<title>") + escape(span.text) + Markup("</title></rect>"))
-    for line in lines:
-        body.extend(_paths(line, x, y))
-    return _svg(height, body, f"{unit} over time, with the runs marked")
+def bars(rows: Sequence[Bar], units: scale.Units, *, least: float = 0.1) -> Markup:
+    """Bars from 0 to either side, with the interval where there is one; the axis goes to ``least`` at least."""
+    known = [value for row in rows for value in (row.size, row.low, row.high) if value is not None]
+    x = Scale(min(0.0, *known, 0.0) * 1.05, max(least, *known, least) * 1.05, 0, 100)
+    ticks = _places(x, x.labels(units), 480)
+    drawn = []
+    for row in rows:
+        body = [marks.grid(ticks, ROW), marks.line(x(0), 0, x(0), ROW, "zero")]
+        if row.size is not None:
+            left, right = sorted((x(0), x(row.size)))
+            body.append(marks.box(left, 7, right, ROW - 7, row.css, f"{row.label}: {row.value}"))
+        if row.low is not None and row.high is not None:
+            body.append(marks.line(x(row.low), ROW / 2, x(row.high), ROW / 2, "range"))
+        value = Markup("<b>{}</b> <small>{}</small>").format(row.value, row.note)
+        drawn.append(_row(row.label, ROW, body, value, row.css))
+    return _chart("bars", drawn, _axis(ticks))
 
 
-def _paths(line: Line, x: scale.Scale, y: scale.Scale) -> list[Markup]:
-    paths, current = [], []
-    for seconds, value in (*line.points, (0.0, None)):
-        if value is not None:
-            current.append(f"{x(seconds)},{y(value)}")
-        elif current:
-            points = " ".join(current)
-            title = escape(line.name)
-            shape = Markup(f'<polyline class="line {line.css}" points="{points}">')
-            paths.append(shape + Markup("<title>") + title + Markup("</title></polyline>"))
-            current = []
-    return paths
+def _dots(row: Distribution, x: Scale, css: str, form: Callable[[float], str], height: float = ROW) -> list[Markup]:
+    """Interval, dots and median of a row; dots lie on five levels, so that equal values do not hide one another."""
+    middle = height / 2
+    body = []
+    if row.low is not None and row.high is not None:
+        body.append(marks.box(x(row.low), 3, x(row.high), height - 3, "band"))
+    for number, (value, outlier) in enumerate(zip(row.values, row.outliers, strict=True)):
+        title = f"{css} {number + 1}: {form(value)}{', outlier' if outlier else ''}"
+        y = middle + (number % 5 - 2) * (height - 12) / 5
+        body.append(marks.dot(x(value), y, 3, f"{css} outlier" if outlier else css, title))
+    if row.median is not None:
+        body.append(marks.line(x(row.median), 2, x(row.median), height - 2, "median"))
+    return body
 
 
-def _axis(x: scale.Scale, height: float, form: Callable[[float], str]) -> Markup:
-    bottom = height - AXIS + 6
-    parts = [Markup(f'<line class="axis" x1="{x.start}" x2="{x.end}" y1="{bottom}" y2="{bottom}"/>')]
-    for tick in x.ticks():
-        at = x(tick)
-        parts.append(Markup(f'<line class="grid" x1="{at}" x2="{at}" y1="0" y2="{bottom}"/>'))
-        parts.append(_text(at, bottom + 16, form(tick), "tick"))
-    return Markup("").join(parts)
+def _ratio_scale(values: Iterable[float | None]) -> Scale:
+    return scale.logarithmic([1.0, *(value for value in values if value is not None)], 0, 100)
 
 
-def _rule(at: float, height: float, css: str) -> Markup:
-    return Markup(f'<line class="{css}" x1="{at}" x2="{at}" y1="0" y2="{height - AXIS + 6}"/>')
+def _sides(x: Scale, height: float = ROW) -> list[Markup]:
+    return [marks.box(0, 0, x(1.0), height, "side faster"), marks.box(x(1.0), 0, 100, height, "side slower")]
 
 
-def _segment(left: float, right: float, y: float, css: str) -> Markup:
-    return Markup(f'<line class="{css}" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>')
+def _places(x: Scale, labels: Sequence[tuple[float, str]], pixels: float) -> list[marks.Place]:
+    """Ticks with room for their texts on a track of about so many pixels: the one at 1 first."""
+    kept: list[marks.Place] = []
+    for value, text in sorted(labels, key=lambda tick: tick[1] != "same"):
+        at = x(value)
+        if all(abs(at - other) / 100 * pixels > 3.4 * (len(text) + len(beside)) + 8 for other, beside in kept):
+            kept.append((at, text))
+    return sorted(kept)
 
 
-def _dot(x: float, y: float, radius: float, css: str, title: str) -> Markup:
-    circle = Markup(f'<circle class="{css}" cx="{x}" cy="{y:.1f}" r="{radius}">')
-    return circle + Markup("<title>") + escape(title) + Markup("</title></circle>")
+def _axis(ticks: Sequence[marks.Place]) -> Markup:
+    body = [marks.line(0, 0.5, 100, 0.5, "axis"), marks.ticks(ticks, 16)]
+    return Markup('<div class="row foot"><span></span>') + marks.track(AXIS, body) + Markup("<span></span></div>")
 
 
-def _label(text: str, y: float) -> Markup:
-    shown = text if len(text) <= 38 else text[:37] + "…"
-    return _text(LABELS - 12, y + 4, shown, "label end")
+def _row(label: str, height: float, body: Sequence[Markup], value: str | Markup, css: str = "") -> Markup:
+    name = Markup('<span class="name" title="') + escape(label) + Markup('">') + escape(label) + Markup("</span>")
+    told = Markup('<span class="value">') + escape(value) + Markup("</span>")
+    return Markup(f'<div class="row {css}">') + name + marks.track(height, body) + told + Markup("</div>")
 
 
-def _text(x: float, y: float, text: str, css: str) -> Markup:
-    return Markup(f'<text class="{css}" x="{x}" y="{y:.1f}">') + escape(text) + Markup("</text>")
-
-
-def _svg(height: float, body: Sequence[Markup], title: str) -> Markup:
-    head = Markup(f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="') + escape(title) + Markup('">')
-    return head + Markup("").join(body) + Markup("</svg>")
-
-
-def _factor(value: float) -> str:
-    return f"{value:g}×"
-
-
-def _cores(value: float) -> str:
-    return f"{value:g}"
+def _chart(css: str, rows: Sequence[Markup], axis: Markup) -> Markup:
+    return Markup(f'<div class="chart {css}">') + Markup("").join(rows) + axis + Markup("</div>")

@@ -9,25 +9,17 @@ from markupsafe import Markup
 
 from analyzer import words
 from analyzer.outcome import task_outcome
-from analyzer.report import charts
+from analyzer.report.groups import Group, groups
+from analyzer.report.overview import Answer, answers
+from analyzer.report.suggestions import Improvement, improvements
 from analyzer.report.timelines import timelines
+from analyzer.report.trainings import Training, trainings
 from snipbench import records
 from snipbench.clock import from_text
 from snipbench.domain.plan import Phase
 from snipbench.domain.run import Run, RunStatus
 from snipbench.domain.task import OrderRecord, Task
-from snipbench.statistics import outlier_labels
 from snipbench.store.port import DocumentStore
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """One parameter point of an experiment, with its charts; a chart without data is ``None``."""
-
-    title: str
-    ratios: Markup | None
-    distributions: Markup | None
-    splits: Markup | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +29,6 @@ class ExperimentPage:
     name: str
     database: str
     snippets: list[dict[str, Any]]
-    sentences: list[str]
     groups: list[Group]
     cpu: Markup | None
     memory: Markup | None
@@ -63,12 +54,15 @@ class Report:
     outcome: dict[str, Any]
     seconds: float | None
     measured: int
+    answers: list[Answer]
     experiments: list[ExperimentPage]
     failures: list[Failed]
     differences: list[Failed]
     environment: dict[str, dict[str, Any]]
-    trainings: list[dict[str, Any]]
-    """Training reports of the task's analyses."""
+    trainings: list[Training]
+    """What the task's analyses of kind ``classify`` learned."""
+    improvements: list[Improvement]
+    """The task's analyses of kind ``optimize``."""
     events: list[dict[str, Any]]
     code: list[tuple[str, str, str]]
 
@@ -89,11 +83,13 @@ def gather(store: DocumentStore, task_id: str) -> Report:
         outcome=outcome,
         seconds=_seconds(task),
         measured=len(measured),
+        answers=answers(outcome["experiments"]),
         experiments=[_experiment(store, task_id, found, measured) for found in outcome["experiments"]],
         failures=_failures(runs),
         differences=_differences(store, task_id),
         environment=environment,
-        trainings=list(store.find("training_reports", {"task_id": task_id})),
+        trainings=trainings(store, task_id),
+        improvements=improvements(store, task_id, order.order),
         events=[event for event in events if event["stage"] not in {14, 15, 16}],
         code=[
             (f"{experiment.name}/{snippet.name}", snippet.kind.value, snippet.code)
@@ -105,57 +101,15 @@ def gather(store: DocumentStore, task_id: str) -> Report:
 
 def _experiment(store: DocumentStore, task_id: str, found: dict[str, Any], measured: list[Run]) -> ExperimentPage:
     mine = [run for run in measured if run.experiment == found["name"]]
-    points: dict[str, list[dict[str, Any]]] = {}
-    for snippet in found["snippets"]:
-        points.setdefault(words.parameters_text(snippet["parameters"]), []).append(snippet)
     cpu, memory = timelines(store, task_id, found["name"], mine)
     return ExperimentPage(
         name=found["name"],
         database=found["database"],
         snippets=found["snippets"],
-        sentences=words.sentences(found),
-        groups=[_group(title, snippets, mine) for title, snippets in points.items()],
+        groups=groups(found["snippets"], mine),
         cpu=cpu,
         memory=memory,
     )
-
-
-def _group(title: str, snippets: list[dict[str, Any]], runs: list[Run]) -> Group:
-    ratios, distributions, splits = [], [], []
-    for snippet in snippets:
-        name = str(snippet["name"])
-        ratio = snippet["ratio_to_baseline"]
-        if ratio is not None and ratio["median"] is not None:
-            verdict = "floor" if snippet["role"] == "floor" else str(ratio["verdict"])
-            text = words.factor(ratio["median"])
-            ratios.append(charts.Ratio(name, ratio["median"], ratio["low"], ratio["high"], verdict, text))
-        seconds = tuple(_wall(runs, snippet))
-        if seconds:
-            wall = snippet["wall_seconds"]
-            labels = tuple(outlier_labels(seconds))
-            muted = snippet["role"] == "floor"
-            distributions.append(
-                charts.Distribution(name, seconds, labels, wall["median"], wall["low"], wall["high"], muted)
-            )
-        cpu = snippet["cpu_seconds"]
-        splits.append(charts.Split(name, cpu["executor"]["median"], cpu["database"]["median"]))
-    return Group(
-        title=title,
-        ratios=charts.ratios(ratios) if ratios else None,
-        distributions=charts.distributions(distributions) if distributions else None,
-        splits=charts.splits(splits) if any(s.executor is not None for s in splits) else None,
-    )
-
-
-def _wall(runs: list[Run], snippet: dict[str, Any]) -> list[float]:
-    return [
-        run.outcome.wall_seconds
-        for run in runs
-        if run.snippet == snippet["name"]
-        and dict(run.parameters) == snippet["parameters"]
-        and run.outcome.status is RunStatus.OK
-        and run.outcome.wall_seconds is not None
-    ]
 
 
 def _failures(runs: list[Run]) -> list[Failed]:
