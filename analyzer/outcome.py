@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Any
 
 from analyzer.material import TaskMaterial, load_material
+from analyzer.proof.documents import OPTIMIZATIONS
 from analyzer.summaries import Place, Summary, summarise
 from snipbench.domain.result import Equality
 from snipbench.domain.run import Run, RunStatus
@@ -34,7 +35,8 @@ def task_outcome(store: DocumentStore, task_id: str) -> dict[str, Any]:
     outcome = outcome_of(load_material(store, task_id))
     outcome["analyses"] = [
         {"name": found["analysis"], **{key: found[key] for key in ("kind", "verdict", "sentence")}}
-        for found in store.find("training_reports", {"task_id": task_id})
+        for collection in ("training_reports", OPTIMIZATIONS)
+        for found in store.find(collection, {"task_id": task_id})
     ]
     return outcome
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from orchestrator.leading.leader import lead
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.taskbook import TaskBook
 from orchestrator.orders import read_order
+from orchestrator.proving.improving import check_advisors
 from orchestrator.tasks import reopen
 from snipbench.clock import to_text
 from snipbench.domain.order import CloneChoice, Order
@@ -28,6 +30,7 @@ def run(parts: Parts, path: Path, overrides: Mapping[str, int | None]) -> tuple[
     """
     loaded = read_order(path, **overrides)
     _refuse_what_needs_containers(parts.mode, loaded.order)
+    check_advisors(loaded.order, os.environ)
     now = parts.clock.now()
     record = OrderRecord(
         order_id=new_id("order", now),

@@ -21,6 +21,7 @@ from orchestrator.databases.port import DatabaseProvider
 from orchestrator.databases.statements import cancel_backends
 from orchestrator.leading.parts import Home, Parts
 from orchestrator.leading.progress import LoggedProgress, Progress
+from orchestrator.proving.sandboxing import BwrapSandboxing
 from orchestrator.settings import ServiceSettings
 from snipbench.clock import Clock, SystemClock
 from snipbench.errors import UsageError
@@ -89,6 +90,7 @@ def embedded(
             progress=progress,
             counter_source=source,
             new_engine=lambda spec: _engine(spec, clock, source),
+            sandboxing=BwrapSandboxing(clock, source, os.environ),
             cancel_backends=cancel_backends,
             machine_lock=Path(os.environ.get("SNIPBENCH_MACHINE_LOCK", DEFAULT_PATH)),
             result_grace_seconds=_seconds("SNIPBENCH_RESULT_GRACE_SECONDS", RESULT_GRACE_SECONDS),

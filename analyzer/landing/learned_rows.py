@@ -1,4 +1,7 @@
-"""Rows of the tables that say what was learned: features, models, predictions. Read as their analyses left them."""
+"""Rows of the tables that say what was learned: features, models, predictions, suggestions, verifications.
+
+Read as their analyses left them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 from analyzer.landing.arrow import Row
 from analyzer.landing.received_rows import instant
+from analyzer.proof.documents import SUGGESTIONS, VERIFICATIONS
 from snipbench.lake.columns import Table
 from snipbench.lake.tables import TABLES
 from snipbench.store.port import Document, DocumentStore
@@ -33,6 +37,19 @@ def predictions(store: DocumentStore, task_id: str) -> Iterator[Row]:
     """A row per snippet and parameter point that a model judged while its template was held out."""
     for document in store.find("predictions", {"task_id": task_id}):
         yield _columns(TABLES["predictions"], document)
+
+
+def suggestions(store: DocumentStore, task_id: str) -> Iterator[Row]:
+    """A row per proposal of an advisor."""
+    for document in store.find(SUGGESTIONS, {"task_id": task_id}):
+        yield _columns(TABLES["suggestions"], document) | {"created_at": instant(document["created_at"])}
+
+
+def verifications(store: DocumentStore, task_id: str) -> Iterator[Row]:
+    """A row per step of a proof."""
+    for document in store.find(VERIFICATIONS, {"task_id": task_id}):
+        times = {name: instant(document[name]) for name in ("started_at", "ended_at")}
+        yield _columns(TABLES["verifications"], document) | times
 
 
 def _columns(table: Table, document: Document) -> dict[str, Any]:

@@ -37,6 +37,8 @@ LEARNED: dict[str, Callable[[DocumentStore, str], Iterable[Row]]] = {
     "features": learned_rows.features,
     "models": learned_rows.models,
     "predictions": learned_rows.predictions,
+    "suggestions": learned_rows.suggestions,
+    "verifications": learned_rows.verifications,
     "functions": profiled_rows.functions,
 }
 """Tables that are made from what the task's analyses and profile passes wrote."""

@@ -28,6 +28,8 @@ COMMANDS = {
     "report": ("orchestrator.cli.results:report", "Write a task's HTML report again and print its path."),
     "analyze": ("orchestrator.cli.models:analyze", "Learn performance classes from a task that was run."),
     "predict": ("orchestrator.cli.models:predict", "Predict the performance class of snippets without running them."),
+    "suggest": ("orchestrator.cli.suggestions:suggest", "Show, or make and prove, improvements of the worst snippets."),
+    "apply": ("orchestrator.cli.suggestions:apply", "Write a verified improvement as a patch."),
     "export": ("orchestrator.cli.lake:export", "Write a table of the lake as CSV, Parquet, JSON or Markdown."),
     "query": ("orchestrator.cli.lake:query", "Answer SQL over the lake's tables."),
     "profile": ("orchestrator.cli.profile:profile", "Rank the functions of a Python script by the time they take."),

@@ -39,7 +39,7 @@ def run(
     threshold = _threshold(fail_if)
     overrides = {"warmups": warmups, "repetitions": repetitions, "seed": seed}
     read_order(order, **overrides)  # before anything is made
-    with _Terminated(), wiring.embedded(home, _progress(as_json), databases) as parts:
+    with _Terminated(), wiring.embedded(home, progress(as_json), databases) as parts:
         status, outcome = embedded.run(parts, order, overrides)
         code = _finish(status, outcome, as_json)
         return _regression(parts, outcome, threshold) or code
@@ -59,7 +59,7 @@ def retry(task: str, home: Path, databases: Any, api: str | None, as_json: bool)
         return remote_retry(api, task, as_json)
     from orchestrator import embedded, wiring
 
-    with _Terminated(), wiring.embedded(home, _progress(as_json), databases) as parts:
+    with _Terminated(), wiring.embedded(home, progress(as_json), databases) as parts:
         status, outcome = embedded.retry(parts, task)
         return _finish(status, outcome, as_json)
 
@@ -78,7 +78,8 @@ class _Terminated:
         raise KeyboardInterrupt
 
 
-def _progress(as_json: bool) -> Any:
+def progress(as_json: bool) -> Any:
+    """What shows a person how far a command is, on standard error."""
     from orchestrator.leading.progress import PlainProgress
     from orchestrator.leading.terminal import LiveProgress
 

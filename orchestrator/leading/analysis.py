@@ -9,7 +9,7 @@ from orchestrator.leading.profiles import forget_calls, profiled_tables
 from orchestrator.leading.taskbook import TaskBook
 from snipbench import records
 from snipbench.clock import Clock
-from snipbench.domain.analysis import Classify
+from snipbench.domain.analysis import Analysis, Classify
 from snipbench.domain.event import Stage
 from snipbench.errors import StoreError
 from snipbench.store.port import Document, DocumentStore
@@ -25,10 +25,20 @@ def analyse(parts: Parts, book: TaskBook) -> None:
 
     for analysis in book.order().order.analyses:
         stage(Stage.ANALYSIS_REQUESTED, f"{analysis.kind} {analysis.name}")
-        if isinstance(analysis, Classify):
-            learned = run_analysis(parts.store, parts.home, task_id, analysis, parts.clock)
-            stage(Stage.ANALYSIS_DONE, learned["sentence"])
-            stage(Stage.ANALYSIS_FINISHED, learned["verdict"], "failed" if learned["verdict"] == "failed" else "ok")
+        found = _made(parts, task_id, analysis)
+        stage(Stage.ANALYSIS_DONE, found["sentence"])
+        stage(Stage.ANALYSIS_FINISHED, found["verdict"], "failed" if found["verdict"] == "failed" else "ok")
+    publish(parts, book)
+
+
+def publish(parts: Parts, book: TaskBook) -> None:
+    """Land the task and write its report, as they stand now."""
+    task_id = book.task.task_id
+
+    def stage(stage: Stage, detail: str) -> None:
+        book.log(stage, text=detail)
+        parts.progress.stage(stage, None, detail)
+
     stage(Stage.ANALYSIS_REQUESTED, "summaries, comparisons, report")
     extra = profiled_tables(parts.home, task_id)
     landed = land(parts.store_address, parts.home.lake, task_id, parts.jars, extra=extra)
@@ -37,6 +47,14 @@ def analyse(parts: Parts, book: TaskBook) -> None:
     report = write_report(parts.store, task_id, parts.home.reports)
     book.update(report=str(report))
     stage(Stage.ANALYSIS_FINISHED, str(report))
+
+
+def _made(parts: Parts, task_id: str, analysis: Analysis) -> Document:
+    if isinstance(analysis, Classify):
+        return run_analysis(parts.store, parts.home, task_id, analysis, parts.clock)
+    from orchestrator.proving.improving import run_optimize
+
+    return run_optimize(parts, task_id, analysis)
 
 
 def run_analysis(store: DocumentStore, home: Home, task_id: str, analysis: Classify, clock: Clock) -> Document:

@@ -12,6 +12,7 @@ from executor.engine import Engine
 from executor.machine_lock import MachineLock
 from orchestrator.databases.port import Connection, DatabaseProvider
 from orchestrator.leading.progress import Progress
+from orchestrator.proving.port import Sandboxing
 from snipbench.clock import Clock
 from snipbench.resources.port import CounterSource
 from snipbench.store.port import DocumentStore
@@ -79,6 +80,7 @@ class Parts:
     progress: Progress
     counter_source: CounterSource
     new_engine: Callable[[SessionSpec], Engine]
+    sandboxing: Sandboxing
     cancel_backends: Callable[[Connection, str], int]
     memory_cap_bytes: int | None
     result_grace_seconds: float

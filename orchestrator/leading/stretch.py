@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from executor.calls import PrepareRequest, SessionFacts, SessionSpec
+from executor.calls import PrepareRequest, SessionFacts
 from executor.engine import Engine
 from orchestrator import environment
 from orchestrator.databases.port import Prototype, ReferenceDatabase
@@ -13,6 +13,7 @@ from orchestrator.databases.statements import table_facts
 from orchestrator.leading.materials import order_folder
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.segments import Segment
+from orchestrator.leading.specs import session_spec
 from orchestrator.leading.taskbook import TaskBook
 from snipbench.clock import to_text
 from snipbench.domain.event import Stage
@@ -168,16 +169,7 @@ class Stretch:
 
     def _start(self) -> Engine:
         home = self._parts.home
-        engine = self._parts.new_engine(
-            SessionSpec(
-                master=self._order.spark.master,
-                conf=tuple((key, _conf_text(value)) for key, value in sorted(self._order.spark.conf.items())),
-                jars=self._parts.jars,
-                memory_cap_bytes=self._parts.memory_cap_bytes,
-                work_directory=home.work,
-                log_directory=home.logs,
-            )
-        )
+        engine = self._parts.new_engine(session_spec(self._parts, self._order, work=home.work, logs=home.logs))
         facts = engine.start()
         self._parts.progress.note(f"Spark {facts.spark_version} started in {facts.start_seconds:.1f} s")
         self._keep_environment(facts)
@@ -219,8 +211,3 @@ class Stretch:
 def _touched(database: ReferenceDatabase) -> str:
     seconds = database.touch_seconds
     return "" if seconds is None else f"; first reads of its tables took {seconds:.2f} s"
-
-
-def _conf_text(value: object) -> str:
-    """As Spark writes it: ``true``, not ``True``."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

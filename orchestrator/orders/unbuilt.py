@@ -17,7 +17,6 @@ _UNBUILT: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("experiments.*.warmups", lambda value: value == "auto", "warmups: auto"),
     ("experiments.*.repetitions", lambda value: isinstance(value, dict), "automatic repetitions"),
     ("calibrate", lambda value: value is True, "calibrate: true"),
-    ("analyses.*.kind", lambda value: value == "optimize", "analysis kind 'optimize'"),
     (
         "spark.master",
         lambda value: isinstance(value, str) and not value.startswith("local"),

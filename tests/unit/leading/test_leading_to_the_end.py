@@ -24,6 +24,7 @@ from orchestrator.leading.leader import lead
 from orchestrator.leading.lease import TaskLease, TaskSettled, change_task
 from orchestrator.leading.parts import Home, Parts
 from orchestrator.leading.progress import LoggedProgress
+from orchestrator.proving.sandboxing import BwrapSandboxing
 from snipbench.clock import SystemClock, to_text
 from snipbench.domain.result import ResultFacts
 from snipbench.domain.run import Failure, RunOutcome, RunStatus, TaskStatus
@@ -157,6 +158,7 @@ def parts(store: SqliteStore, world: World, tmp_path: Path, monkeypatch: pytest.
         jars=(),
         progress=LoggedProgress(),
         counter_source=ProcessTreeSource(),
+        sandboxing=BwrapSandboxing(CLOCK, ProcessTreeSource(), {}),
         new_engine=lambda _: MemoryEngine(world),  # type: ignore[arg-type,return-value]
         cancel_backends=lambda *_: 0,
         memory_cap_bytes=None,

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.orders import LoadedOrder, parse_order
 from orchestrator.orders.spark_types import schema_problem, type_problem
-from snipbench.domain.analysis import Classify, Metric
+from snipbench.domain.analysis import Classify, Metric, Optimize
 from snipbench.domain.order import Role
 from snipbench.domain.quantity import parse_duration, parse_percent, parse_size
 from snipbench.errors import OrderError
@@ -176,7 +176,6 @@ TABLES = "    tables:"
     [
         ("name: parts", "name: parts\ncalibrate: true", "calibrate: true"),
         ("name: parts", 'name: parts\nspark: {master: "spark://host:7077"}', "a Spark master other than local"),
-        ("name: parts\n", f"name: parts\n{IMPROVE}", "analysis kind 'optimize'"),
         (TABLES, f"    warmups: auto\n{TABLES}", "warmups: auto"),
         (TABLES, f"    repetitions: {{auto: true, interval: 5%, cap: 40}}\n{TABLES}", "automatic repetitions"),
         (SQL, STREAMING, "kind 'streaming'"),
@@ -189,6 +188,14 @@ def test_value_whose_part_is_not_built_is_refused_once(old: str, new: str, what:
     (mistake,) = caught.value.mistakes
     assert mistake.message.startswith(what)
     assert mistake.message.endswith("not built yet in this version")
+
+
+def test_optimize_analysis_is_read_with_all_its_keys() -> None:
+    (analysis,) = parse_order((HEAD + SQL).replace("name: parts\n", f"name: parts\n{IMPROVE}", 1)).order.analyses
+    assert isinstance(analysis, Optimize)
+    assert (analysis.worst, analysis.by, analysis.advisor) == (3, Metric.WALL_SECONDS, "llm")
+    assert analysis.budget is not None
+    assert analysis.budget.tokens == 20_000
 
 
 def test_classify_analysis_is_read_with_all_its_keys() -> None:

@@ -1,0 +1,215 @@
+"""Static screening: what can be refused by reading a candidate, before any of it runs.
+
+Screening is not the defence, the sandbox and the comparisons are. It gives a plain reason at once for code that reaches
+for what no snippet needs: the machine, the network, Spark's internals, the clock, other modules' insides.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+
+from analyzer.advisors.answer import MAX_CODE, kinds_for
+from snipbench.domain.order import Kind, Snippet
+
+MODULES = frozenset(
+    {
+        *("__future__", "abc", "array", "base64", "bisect", "calendar", "cmath", "collections", "copy", "dataclasses"),
+        *("datetime", "decimal", "difflib", "enum", "fractions", "functools", "hashlib", "heapq", "html", "itertools"),
+        *("json", "math", "numbers", "numpy", "operator", "pandas", "pyarrow", "pyspark", "re", "statistics"),
+        *("string", "struct", "textwrap", "typing", "unicodedata", "zlib", "zoneinfo", "binascii", "random", "uuid"),
+    }
+)
+"""Modules that any candidate may import. What the original imports it may import too, unless it is in ``REFUSED``."""
+
+REFUSED = frozenset(
+    {
+        *("os", "sys", "subprocess", "socket", "ctypes", "builtins", "time", "gc", "inspect", "importlib", "pickle"),
+        *("marshal", "shutil", "pathlib", "tempfile", "io", "threading", "multiprocessing", "signal", "mmap", "atexit"),
+        *("asyncio", "http", "urllib", "requests", "py4j", "cloudpickle", "types", "linecache", "sysconfig", "site"),
+        *("executor", "monitor", "analyzer", "orchestrator", "snipbench"),
+    }
+)
+"""Modules that no candidate may import, whatever the original does."""
+
+SUBMODULES = {
+    "pyspark": ("pyspark.sql", "pyspark.sql.functions", "pyspark.sql.types", "pyspark.sql.window"),
+    "pyarrow": ("pyarrow", "pyarrow.compute", "pyarrow.types"),
+    "numpy": ("numpy", "numpy.linalg"),
+    "pandas": ("pandas", "pandas.api.types"),
+}
+"""Of these packages only these modules: others read files, open connections, or are internals."""
+
+NAMES = frozenset(
+    {
+        *("exec", "eval", "compile", "open", "input", "breakpoint", "globals", "locals", "vars", "setattr", "delattr"),
+        *("__import__", "__builtins__", "__loader__", "__spec__", "SparkContext", "help", "memoryview"),
+    }
+)
+ATTRIBUTES = frozenset(
+    {
+        *("read", "readStream", "catalog", "conf", "sparkContext", "context", "addArtifact", "addArtifacts"),
+        *("ctypes", "ctypeslib", "f_globals", "f_locals", "gi_frame", "tb_frame", "f_back"),
+    }
+)
+"""Attributes that lead to files, settings, the JVM, or another's frame."""
+
+CALLS = frozenset(
+    {
+        *("cache", "persist", "checkpoint", "localCheckpoint", "cacheTable", "clearCache", "stop", "newSession"),
+        *("createTempView", "createOrReplaceTempView", "createGlobalTempView", "createOrReplaceGlobalTempView"),
+        *("saveAsTable", "writeTo", "insertInto", "registerTempTable", "getOrCreate", "java_method", "reflect"),
+        *("try_reflect", "system", "popen", "to_csv", "to_parquet", "to_pickle", "to_sql", "to_feather", "to_hdf"),
+        *("tofile", "fromfile", "memmap", "loadtxt", "savetxt", "genfromtxt", "memory_map", "read_csv", "read_sql"),
+        *("read_parquet", "read_pickle", "read_table", "read_json", "read_html", "read_feather", "read_orc"),
+    }
+)
+"""Methods that leave something behind in the session, or read and write files."""
+
+BASES = frozenset({"object", "NamedTuple", "Enum", "IntEnum", "StrEnum", "ABC", "Protocol", "TypedDict"})
+DUNDERS = frozenset({"__init__", "__name__", "__doc__", "__len__", "__post_init__"})
+_REFLECTION = re.compile(r"(?i)\b(java_method|reflect|try_reflect)\s*\(")
+_ROW_FIELD = re.compile(r"_\d+")
+
+
+def refusals(original: Snippet, candidate: Snippet) -> tuple[str, ...]:
+    """Why the candidate is not run, in plain words and without repetition; empty if nothing speaks against it."""
+    if candidate.kind not in kinds_for(original.kind):
+        return (f"kind {candidate.kind.value} cannot replace {original.kind.value}",)
+    if not candidate.code.strip():
+        return ("there is no code",)
+    if len(candidate.code) > MAX_CODE:
+        return (f"the code is longer than {MAX_CODE} characters",)
+    found = _sql(candidate.code) if candidate.kind is Kind.SQL else _python(original, candidate)
+    return tuple(dict.fromkeys(found))
+
+
+def _sql(code: str) -> Iterator[str]:
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    if _REFLECTION.search(code):
+        yield "calls a Java method (java_method, reflect)"
+    try:
+        tree = sqlglot.parse_one(code.strip().rstrip(";"), dialect="spark")
+    except (SqlglotError, RecursionError):
+        return  # says nothing about Spark, which will parse it itself
+    for table in tree.find_all(exp.Table):
+        if table.db or table.catalog:
+            yield f"reads {table.sql(dialect='spark')}, which is no table of the experiment"
+
+
+def _python(original: Snippet, candidate: Snippet) -> Iterator[str]:
+    tree = _parsed(candidate.code)
+    if isinstance(tree, str):
+        yield f"Python cannot read it: {tree}"
+        return
+    if not any(isinstance(node, ast.FunctionDef) and node.name == candidate.entry for node in tree.body):
+        yield f"it defines no function {candidate.entry!r}"
+    before = None if original.kind is Kind.SQL else _parsed(original.code)
+    familiar = frozenset() if before is None or isinstance(before, str) else frozenset(_roots(before))
+    modules = frozenset(name for name, _ in _bound(tree))
+    for node in ast.walk(tree):
+        yield from _imports(node, familiar)
+        yield from _uses(node)
+        yield from _changes(node, modules)
+
+
+def _parsed(code: str) -> ast.Module | str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return str(error)
+
+
+def _roots(tree: ast.Module) -> Iterator[str]:
+    for _, module in _bound(tree):
+        yield module.split(".")[0]
+
+
+def _bound(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """``(name in the code, module)`` of everything imported."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.asname or alias.name.split(".")[0], alias.name
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield alias.asname or alias.name, node.module or ""
+
+
+def _imports(node: ast.AST, familiar: frozenset[str]) -> Iterator[str]:
+    names: list[str] = []
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        if node.level:
+            yield "imports relatively, but a snippet is a module of its own"
+            return
+        module = node.module or ""
+        # `from pyspark.sql import functions` names a module, `from pyspark.sql import Row` does not.
+        deeper = {known for group in SUBMODULES.values() for known in group}
+        names = [f"{module}.{alias.name}" if f"{module}.{alias.name}" in deeper else module for alias in node.names]
+        for alias in node.names:
+            if alias.name in NAMES or alias.name in CALLS or alias.name == "*":
+                yield f"imports {alias.name} from {module}, which no snippet needs"
+    for name in names:
+        root = name.split(".")[0]
+        allowed = (root in MODULES or root in familiar) and root not in REFUSED
+        if not allowed or (root in SUBMODULES and name not in (*SUBMODULES[root], root)):
+            yield f"imports {name}, which has no business in a snippet"
+
+
+def _uses(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name) and node.id in NAMES:
+        yield f"uses {node.id}, which has no business in a snippet"
+    elif isinstance(node, ast.Attribute):
+        yield from _attribute(node.attr)
+    elif isinstance(node, ast.Call):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+        if called in CALLS:
+            yield f"calls {called}(), which leaves something behind or reaches for files"
+        if called == "getattr":
+            name = node.args[1].value if len(node.args) > 1 and isinstance(node.args[1], ast.Constant) else None
+            if isinstance(name, str):
+                yield from _attribute(name)
+            else:
+                yield "calls getattr() with a name that is not written out"
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _REFLECTION.search(node.value):
+        yield "calls a Java method (java_method, reflect)"
+    elif isinstance(node, ast.ClassDef):
+        for base in node.bases:
+            if getattr(base, "id", getattr(base, "attr", None)) not in BASES:
+                yield f"class {node.name} derives from {ast.unparse(base)}: what it answers would be no plain value"
+        if node.keywords:
+            yield f"class {node.name} has a metaclass"
+
+
+def _attribute(name: str) -> Iterator[str]:
+    private = name.startswith("_") and name not in DUNDERS and not _ROW_FIELD.fullmatch(name)
+    if private or name in ATTRIBUTES:
+        yield f"reaches for .{name}, which is none of a snippet's business"
+
+
+def _changes(node: ast.AST, modules: frozenset[str]) -> Iterator[str]:
+    """Assignments to what an imported module holds: a patched clock, an answer kept from run to run."""
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign | ast.Delete):
+        targets = node.targets
+    elif isinstance(node, ast.AugAssign | ast.AnnAssign | ast.For | ast.NamedExpr):
+        targets = [node.target]
+    for target in targets:
+        for part in ast.walk(target):
+            if isinstance(part, ast.Attribute | ast.Subscript) and (name := _root(part)) in modules:
+                yield f"changes {ast.unparse(part)}: the insides of the imported {name}"
+
+
+def _root(node: ast.expr) -> str | None:
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else None

@@ -1,0 +1,43 @@
+"""New data, or parameters that neither side has met, before every timed pair: nothing that was kept can be right."""
+
+from __future__ import annotations
+
+from orchestrator.proving.copies import DataCopies
+from orchestrator.proving.duel import Duel
+from snipbench.domain.order import Snippet
+from snipbench.domain.plan import Parameters
+
+LEAST_NUMBER = 100
+"""Smaller whole numbers may be a choice rather than an amount; they stay as they are."""
+
+
+class Variation:
+    """What changes from pair to pair.
+
+    Rows of the clone where each run reads them anew; where Spark keeps them (``source: cached``) a whole-number
+    parameter, and where there is none the rows again, which then have to be cached again before every pair.
+    """
+
+    def __init__(self, copies: DataCopies, point: Parameters, original: Snippet, *, cached: bool) -> None:
+        self._copies = copies
+        self._point = point
+        self._cached = cached
+        text = f"{original.input or ''} {original.code}"
+        # A parameter of the experiment that the snippet does not take would change nothing.
+        self._varied = [name for name, value in point if _amount(value) and name in text] if cached else []
+
+    def next(self, duel: Duel, number: int) -> Parameters:
+        """Change something; the parameters of the next pair."""
+        if self._varied:
+            return tuple(
+                (name, value - number - 1 if name in self._varied and isinstance(value, int) else value)
+                for name, value in self._point
+            )
+        self._copies.disturb(number)
+        if self._cached:
+            duel.prepare()
+        return self._point
+
+
+def _amount(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= LEAST_NUMBER

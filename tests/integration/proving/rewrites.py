@@ -1,0 +1,175 @@
+"""Tables of rewrites: forms that mean the same, and forms that only look like it on the data that is there.
+
+The data of ``conftest.SCRIPT`` hold no NULL, no duplicate, no tie, no capital, no blank: a rewrite that is wrong about
+one of these gives the right result on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+INPUTS = {
+    "weight": ("select weight from sales", "double"),
+    "units": ("select units from sales", "int"),
+    "note": ("select note from sales", "string"),
+    "word": ("select product from sales", "string"),
+}
+
+ORIGINALS: dict[str, tuple[str, str]] = {
+    "count": ("sql", "select count(units) as n from sales"),
+    "other": ("sql", "select id from sales where note <> 'n1' or note is null"),
+    "outside": ("sql", "select id from sales where shop not in (select shop from closed)"),
+    "loose": ("sql", "select a, b from loose"),
+    "halves": ("sql", "select b from loose where a < 5 union all select b from loose where a >= 5"),
+    "ranks": ("sql", "select id, rank() over (order by weight) as place from sales"),
+    "tenth": ("sql", "select id, weight * 0.1D as w from sales"),
+    "rounded": ("sql", "select id, round(amount, 0) as a from sales"),
+    "year": ("sql", "select id from sales where sold between date'2021-01-01' and date'2021-12-31'"),
+    "all": ("sql", "select count(*) as n from sales"),
+    "total": ("sql", "select sum(units) as s from sales"),
+    "named": ("sql", "select id from sales where product = 'p1'"),
+    "noted": ("sql", "select id from sales where note = 'n1'"),
+    "sorted": ("sql", "select id, weight from sales order by weight desc, id"),
+    "millions": ("sql", "select sum(cast(units as bigint) * 1000000) as s from sales"),
+    "greatest": ("sql", "select max(code) as m from sales"),
+    "names": ("sql", "select s.id, h.name from sales s left join shops h on h.id = s.shop"),
+    "mean": ("sql", "select avg(units) as a from sales"),
+    "products": ("sql", "select product, count(*) as n, sum(amount) as t from sales group by product"),
+    "kinds": ("sql", "select count(distinct product) as n from sales"),
+    "sum": ("sql", "select sum(weight) as s from sales"),
+    "plus:weight": ("python_udf", "def run(x):\n    return None if x is None else x + 1.0\n"),
+    "round:weight": (
+        "python_udf",
+        "import math\n\ndef run(x):\n    return None if x is None or not math.isfinite(x) else float(round(x))\n",
+    ),
+    "modulo:units": ("python_udf", "def run(x):\n    return None if x is None else x % 7\n"),
+    "lower:word": ("python_udf", "def run(s):\n    return None if s is None else s.lower()\n"),
+    "loop:units": (
+        "function",
+        "def run(frame):\n    total = 0\n    for value in frame['units']:\n        if value == value:\n"
+        "            total += int(value)\n    return total\n",
+    ),
+}
+"""By name: kind and code. What stands behind a colon names the input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A form that is to take the place of an original."""
+
+    name: str
+    original: str
+    code: str
+    kind: str = "sql"
+
+
+def _frame(body: str) -> str:
+    head = "from pyspark.sql import Window, functions as F\n\n"
+    return f"{head}def run(spark):\n    sales = spark.table('sales')\n    {body}\n"
+
+
+WRONG = (
+    Rewrite("NULLs are counted", "count", "select count(*) as n from sales"),
+    Rewrite("NULLs are lost by a comparison", "other", "select id from sales where note <> 'n1'"),
+    Rewrite(
+        "NOT IN as an anti join", "outside", "select id from sales left anti join closed on closed.shop = sales.shop"
+    ),
+    Rewrite("duplicates are lost", "loose", "select distinct a, b from loose"),
+    Rewrite("UNION for UNION ALL", "halves", "select b from loose where a < 5 union select b from loose where a >= 5"),
+    Rewrite("ties by row_number", "ranks", "select id, row_number() over (order by weight) as place from sales"),
+    Rewrite("floats rounded", "tenth", "select id, round(weight * 0.1D, 6) as w from sales"),
+    Rewrite("decimals rounded half to even", "rounded", "select id, bround(amount, 0) as a from sales"),
+    Rewrite(
+        "the last day is lost",
+        "year",
+        "select id from sales where sold >= date'2021-01-01' and sold < date'2021-12-31'",
+    ),
+    Rewrite("hard-coded", "all", "select 2000L as n"),
+    Rewrite("negatives are forgotten", "total", "select sum(abs(units)) as s from sales"),
+    Rewrite("case is ignored", "named", "select id from sales where lower(product) = 'p1'"),
+    Rewrite("a trailing blank is ignored", "noted", "select id from sales where rtrim(note) = 'n1'"),
+    Rewrite("not sorted", "sorted", "select id, weight from sales"),
+    Rewrite("an integer overflows", "millions", "select sum(units * 1000000) as s from sales"),
+    Rewrite("text compared as numbers", "greatest", "select cast(max(cast(code as int)) as string) as m from sales"),
+    Rewrite("inner for left join", "names", "select s.id, h.name from sales s join shops h on h.id = s.shop"),
+    Rewrite("mean over all rows", "mean", "select sum(units) / count(*) as a from sales"),
+    Rewrite(
+        "cached",
+        "products",
+        _frame(
+            "result = sales.groupBy('product').agg(F.count('*').alias('n'), F.sum('amount').alias('t'))\n"
+            "    return result.cache()"
+        ),
+        "dataframe",
+    ),
+    Rewrite(
+        "kept from the first run",
+        "all",
+        "import builtins\n\n\ndef run(spark):\n    if not hasattr(builtins, 'kept_answer'):\n"
+        "        builtins.kept_answer = spark.table('sales').count()\n"
+        "    return spark.range(1).selectExpr(f'{builtins.kept_answer}L as n')\n",
+        "dataframe",
+    ),
+    Rewrite("lazy", "loop:units", "def run(frame):\n    return (int(value) for value in frame['units'])\n", "function"),
+    Rewrite("half away from zero", "round:weight", "select floor(weight + 0.5D) * 1.0D from sales"),
+    Rewrite("modulo with the sign of the dividend", "modulo:units", "select units % 7 from sales"),
+)
+
+RIGHT = (
+    Rewrite("count after a filter", "count", "select count(*) as n from sales where units is not null"),
+    Rewrite("null-safe comparison", "other", "select id from sales where not (note <=> 'n1')"),
+    Rewrite("one filter for two", "halves", "select b from loose where a < 5 or a >= 5"),
+    Rewrite(
+        "rank in a frame",
+        "ranks",
+        _frame("return sales.select('id', F.rank().over(Window.orderBy('weight')).alias('place'))"),
+        "dataframe",
+    ),
+    Rewrite("floats within the tolerance", "tenth", "select id, weight / 10.0D as w from sales"),
+    Rewrite(
+        "two comparisons", "year", "select id from sales where sold >= date'2021-01-01' and sold <= date'2021-12-31'"
+    ),
+    Rewrite(
+        "a frame of the columns",
+        "loose",
+        "def run(spark):\n    return spark.table('loose').select('a', 'b')\n",
+        "dataframe",
+    ),
+    Rewrite("IN for equality", "named", "select id from sales where product in ('p1')"),
+    Rewrite("year()", "year", "select id from sales where year(sold) = 2021"),
+    Rewrite("count(1)", "all", "select count(1) as n from sales"),
+    Rewrite("the sum of sums", "total", "select sum(s) as s from (select sum(units) as s from sales group by shop)"),
+    Rewrite(
+        "sorted in a frame",
+        "sorted",
+        _frame("return sales.select('id', 'weight').orderBy(F.desc('weight'), 'id')"),
+        "dataframe",
+    ),
+    Rewrite("the join turned round", "names", "select s.id, h.name from shops h right join sales s on h.id = s.shop"),
+    Rewrite(
+        "grouped in a frame",
+        "products",
+        _frame("return sales.groupBy('product').agg(F.count('*').alias('n'), F.sum('amount').alias('t'))"),
+        "dataframe",
+    ),
+    Rewrite("distinct, then counted", "kinds", "select count(product) as n from (select distinct product from sales)"),
+    Rewrite(
+        "summed in another order", "sum", "select sum(s) as s from (select sum(weight) as s from sales group by shop)"
+    ),
+    Rewrite("added in the JVM", "plus:weight", "select weight + 1.0D from sales"),
+    Rewrite(
+        "added in Arrow",
+        "plus:weight",
+        "import pyarrow as pa\nimport pyarrow.compute as pc\n\n\n"
+        "def run(x: pa.Array) -> pa.Array:\n    return pc.add(x, 1.0)\n",
+        "arrow_udf",
+    ),
+    Rewrite("pmod", "modulo:units", "select pmod(units, 7) from sales"),
+    Rewrite("the same in Arrow rows", "lower:word", ORIGINALS["lower:word"][1], "arrow_python_udf"),
+    Rewrite(
+        "summed by pandas",
+        "loop:units",
+        "def run(frame):\n    return int(frame['units'].dropna().astype('int64').sum())\n",
+        "function",
+    ),
+)

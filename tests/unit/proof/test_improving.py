@@ -1,0 +1,204 @@
+"""An ``optimize`` analysis around its proofs: whom it asks, what it keeps, what it says when something is missing."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analyzer.advisors.port import Advice
+from analyzer.landing import learned_rows
+from analyzer.outcome import task_outcome
+from benchmarks.synthetic import write_task
+from executor.calls import SessionSpec
+from orchestrator.leading.parts import Home, Parts
+from orchestrator.leading.progress import PlainProgress
+from orchestrator.proving import improving
+from orchestrator.proving.improving import check_advisors, run_optimize
+from orchestrator.proving.port import Session
+from orchestrator.proving.sandboxing import refusal
+from snipbench.clock import SystemClock
+from snipbench.domain.analysis import Budget, Optimize
+from snipbench.errors import DatabaseError, UsageError
+from snipbench.store.sqlite import SqliteStore
+
+IMPROVE = Optimize(name="improve", kind="optimize", worst=1)
+
+
+class NoDatabases:
+    """A provider on a machine whose disk is full."""
+
+    def prepare(self, *_: Any) -> Any:
+        raise DatabaseError("the disk is full")
+
+
+class PlayedSandboxing:
+    """What ``orchestrator.proving.sandboxing`` tells, without a session."""
+
+    def __init__(self, lack: str | None = None, consent: bool = False) -> None:
+        self.lack = lack
+        self.consent = consent
+
+    def session(self, spec: SessionSpec) -> Session:
+        raise AssertionError("nothing is to be run")
+
+    def judge(self, work_directory: Path) -> AbstractContextManager[Any]:
+        return nullcontext()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    opened = SqliteStore(tmp_path / "store.sqlite")
+    write_task(opened, "task-1", samples=0)
+    yield opened
+    opened.close()
+
+
+def parts(store: SqliteStore, home: Path, sandboxing: PlayedSandboxing | None = None) -> Parts:
+    return Parts(
+        mode="embedded",
+        home=Home(home),
+        store=store,
+        store_address=str(home / "store.sqlite"),
+        clock=SystemClock(),
+        databases=NoDatabases(),  # type: ignore[arg-type]
+        jars=(),
+        progress=PlainProgress(io.StringIO()),
+        counter_source=None,  # type: ignore[arg-type]
+        new_engine=lambda spec: pytest.fail("no engine is needed"),
+        sandboxing=sandboxing or PlayedSandboxing(),
+        cancel_backends=lambda connection, name: 0,
+        memory_cap_bytes=None,
+        result_grace_seconds=30.0,
+        machine_lock=home / "machine.lock",
+    )
+
+
+def script(folder: Path, answers: dict[str, Any]) -> dict[str, str]:
+    path = folder / "script.json"
+    path.write_text(json.dumps(answers))
+    return {"SNIPBENCH_ADVISOR_SCRIPT": str(path)}
+
+
+def scripted(**fields: Any) -> Optimize:
+    return Optimize(**({"name": "improve", "kind": "optimize", "worst": 1, "advisor": "scripted"} | fields))
+
+
+CODE = {"kind": "sql", "code": "select 1"}
+
+
+def test_an_advisor_that_cannot_be_had_is_replaced_and_the_result_says_so(store: SqliteStore, tmp_path: Path) -> None:
+    report = run_optimize(parts(store, tmp_path), "task-1", scripted(advisor="llm"), {"PATH": ""})
+    assert (report["asked"], report["advisor"]) == ("llm", "rules")
+    assert "No endpoint is set" in report["sentence"]
+    assert "so the advisor is rules instead of llm" in report["sentence"]
+    (analysis,) = (found for found in task_outcome(store, "task-1")["analyses"] if found["kind"] == "optimize")
+    assert analysis["sentence"] == report["sentence"]
+
+
+def test_an_advisor_without_its_settings_is_refused_before_anything_is_measured(store: SqliteStore) -> None:
+    order = _order(store).model_copy(update={"analyses": (scripted(),)})
+    with pytest.raises(UsageError, match="SNIPBENCH_ADVISOR_SCRIPT"):
+        check_advisors(order, {})
+
+
+def test_a_proof_that_the_platform_cannot_make_is_left_open_with_the_reason(store: SqliteStore, tmp_path: Path) -> None:
+    report = run_optimize(parts(store, tmp_path), "task-1", scripted(), script(tmp_path, {"*": CODE}))
+    assert report["verdict"] == "nothing_verified"
+    (found,) = store.find("suggestions")
+    assert found["verdict"] == "inconclusive"
+    assert "the disk is full" in found["evidence"]
+    assert [row["status"] for row in learned_rows.verifications(store, "task-1")] == ["passed", "inconclusive"]
+    (row,) = learned_rows.suggestions(store, "task-1")
+    assert row["code"] == "select 1"
+    assert not (tmp_path / "work" / "proofs").exists()
+
+
+def test_what_was_made_is_not_made_again_and_costs_nothing(store: SqliteStore, tmp_path: Path) -> None:
+    answers = script(tmp_path, {"*": CODE | {"tokens": 10}})
+    first = run_optimize(parts(store, tmp_path), "task-1", scripted(), answers)
+    assert run_optimize(parts(store, tmp_path), "task-1", scripted(), {}) | {"version": None} == first | {
+        "version": None
+    }
+    assert first["tokens"] == 10
+
+
+def test_an_interrupted_analysis_goes_on_behind_what_was_proved(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = script(tmp_path, {"*": CODE})
+    two = scripted(worst=2)
+    asked: list[Advice] = []
+    judged = improving.documents.judged
+
+    def dies(*arguments: Any) -> Any:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(arguments[0])
+        return judged(*arguments)
+
+    monkeypatch.setattr(improving.documents, "judged", dies)
+    with pytest.raises(KeyboardInterrupt):
+        run_optimize(parts(store, tmp_path), "task-1", two, answers)
+    before = {found["suggestion_id"] for found in store.find("suggestions") if found["verdict"] is not None}
+    assert len(before) == 1
+    monkeypatch.undo()
+    run_optimize(parts(store, tmp_path), "task-1", two, answers)
+    found = list(store.find("suggestions"))
+    assert len(found) == 2
+    assert before < {one["suggestion_id"] for one in found}
+    assert all(one["verdict"] is not None for one in found)
+
+
+def test_a_spent_budget_is_no_advice_and_no_more_than_the_budget_is_spent(store: SqliteStore, tmp_path: Path) -> None:
+    answers = script(tmp_path, {"*": CODE | {"tokens": 60}})
+    budget = scripted(worst=3, budget=Budget(tokens=100))
+    report = run_optimize(parts(store, tmp_path), "task-1", budget, answers)
+    assert report["tokens"] == 60
+    assert len(report["unanswered"]) == len(report["snippets"]) - 1
+    assert "budget" in report["sentence"]
+
+
+def test_advice_in_words_is_kept_and_nothing_is_proved(store: SqliteStore, tmp_path: Path) -> None:
+    answers = script(tmp_path, {"*": {"suggestions": ["use the JVM"]}})
+    report = run_optimize(parts(store, tmp_path), "task-1", scripted(), answers)
+    assert report["verdict"] == "nothing_verified"
+    (found,) = store.find("suggestions")
+    assert (found["verdict"], found["code"]) == (None, None)
+    assert "words only" in found["evidence"]
+
+
+def test_a_refusing_advisor_is_no_advice(store: SqliteStore, tmp_path: Path) -> None:
+    report = run_optimize(parts(store, tmp_path), "task-1", scripted(), script(tmp_path, {"*": {"error": "refused"}}))
+    assert report["verdict"] == "no_advice"
+    assert "refused" in report["sentence"]
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_without_a_sandbox_what_others_wrote_runs_only_by_consent(
+    store: SqliteStore, tmp_path: Path, runs: bool
+) -> None:
+    answers = script(tmp_path, {"*": CODE})
+    there = parts(store, tmp_path, PlayedSandboxing("no bubblewrap", consent=runs))
+    run_optimize(there, "task-1", scripted(worst=2), answers)
+    for found in store.find("suggestions"):
+        assert ("the disk is full" in found["evidence"]) is runs
+        assert ("no sandbox here (no bubblewrap)" in found["evidence"]) is not runs
+        assert found["sandbox"] is None
+
+
+def test_without_a_sandbox_the_rules_rewrites_run(tmp_path: Path) -> None:
+    assert refusal(PlayedSandboxing("no bubblewrap"), "rules") is None
+    assert refusal(PlayedSandboxing("no bubblewrap"), "llm") is not None
+    assert refusal(PlayedSandboxing(), "llm") is None
+
+
+def _order(store: SqliteStore) -> Any:
+    from analyzer.material import load_material
+
+    return load_material(store, "task-1").order

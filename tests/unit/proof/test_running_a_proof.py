@@ -1,0 +1,302 @@
+"""How a proof is run: what is shown to whom, when sessions rest, what ends it. Sessions and data are played here;
+``tests/integration/proving`` has real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analyzer.proof.judging import judge
+from analyzer.proof.planning import MUTATED, DataCopy, Side, plan_proof
+from analyzer.proof.steps import Step, StepName, StepStatus, Verdict
+from executor.calls import PreparedFacts, PrepareRequest, SessionFacts, SessionSpec, SnippetCall
+from executor.proving import ProofRun, Sandbox, WrittenResult
+from orchestrator.proving.duel import Duel
+from orchestrator.proving.proof import ProofRunner, unavailable
+from snipbench.clock import SystemClock
+from snipbench.domain.order import Snippet
+from snipbench.domain.result import Comparison, Equality
+from snipbench.domain.run import Failure, RunStatus
+from snipbench.errors import SessionLost
+
+SCREENED = Step(StepName.SCREENING, StepStatus.PASSED, "nothing speaks against running it")
+POINT = (("rows", 1000),)
+ORIGINAL = Snippet(name="a", kind="sql", code="select id from t where id <= :rows", template="a")
+
+
+@dataclass
+class World:
+    """The data that both sessions see, as one word, and everything that happened."""
+
+    data: str = "clone"
+    changes: int = 0
+    log: list[str] = field(default_factory=list)
+
+    def show(self, copy: DataCopy) -> None:
+        self.data = copy.value
+        self.log.append(f"show {copy.value}")
+
+    def disturb(self, number: int) -> None:
+        self.changes += 1
+
+    @property
+    def truth(self) -> str:
+        return f"{self.data} {self.changes if self.data == 'clone' else ''}"
+
+
+Answer = Callable[[World], str]
+"""What a side writes; raises to fail."""
+
+
+@dataclass
+class Played:
+    """A session whose snippet is a function of the world."""
+
+    side: str
+    world: World
+    answer: Answer
+    seconds: float
+    running: set[str]
+    sandbox: Sandbox = field(default_factory=lambda: Sandbox("bwrap"))
+    lost: str | None = None
+
+    def start(self) -> SessionFacts:
+        self.running.add(self.side)
+        return SessionFacts("session", 1, "4", (), 0.1, "3", "17")
+
+    def prepare(self, request: PrepareRequest) -> PreparedFacts:
+        self.world.log.append(f"prepare {self.side} {request.application_name}")
+        return PreparedFacts((), (), (), 0.0)
+
+    def time(self, call: SnippetCall, timeout_seconds: float, *, into: Path, **_: Any) -> ProofRun:
+        written = self.write(call, into, timeout_seconds)
+        if written.failure is not None:
+            return ProofRun(RunStatus.FAILED, None, written.failure)
+        return ProofRun(RunStatus.OK, self.seconds, None, 0.01, written)
+
+    def write(self, call: SnippetCall, into: Path, timeout_seconds: float, **_: Any) -> WrittenResult:
+        try:
+            text = self.answer(self.world)
+        except SessionLost as error:
+            self.lost = error.reason
+            return WrittenResult(None, Failure("SessionLost", error.reason))
+        except ValueError as error:
+            return WrittenResult(None, Failure("ValueError", str(error)))
+        into.mkdir(parents=True)
+        (into / "result").write_text(f"{text} {call.parameters}")
+        return WrittenResult(into, size_bytes=len(text), sort_keys=("a",))
+
+    def stop(self) -> None:
+        self.running.discard(self.side)
+
+
+class PlayedJudge:
+    def judge(
+        self, baseline: WrittenResult, candidate: WrittenResult, float_tolerance: float, sort_keys: Sequence[str] = ()
+    ) -> Comparison:
+        assert tuple(sort_keys) == baseline.sort_keys
+        assert baseline.path is not None
+        assert candidate.path is not None
+        ours, theirs = ((path / "result").read_text() for path in (baseline.path, candidate.path))
+        if ours == theirs:
+            return Comparison(Equality.EQUAL, "they are")
+        return Comparison(Equality.DIFFERENT, "they are not", (f"baseline {ours}, variant {theirs}",))
+
+
+@dataclass
+class Stage:
+    """Everything that a proof needs."""
+
+    folder: Path
+    world: World = field(default_factory=World)
+    running: set[str] = field(default_factory=set)
+
+    def prove(
+        self,
+        candidate: Answer,
+        original: Answer = lambda world: world.truth,
+        *,
+        seconds: Sequence[float] = (0.5, 0.5),
+        cached: bool = False,
+        points: Sequence[Any] = (POINT,),
+    ) -> tuple[Verdict, list[Step]]:
+        """The verdict; ``seconds`` are the candidate's in each of its sessions, the original takes 1."""
+        times = iter(seconds)
+
+        def duel(name: str) -> Duel:
+            took = next(times)
+
+            def session(spec: SessionSpec) -> Played:
+                side = spec.work_directory.name
+                answer, its = (original, 1.0) if side == "original" else (candidate, took)
+                return Played(side, self.world, answer, its, self.running)
+
+            spec = SessionSpec("local", (), (), None, self.folder / name, self.folder / "logs")
+            request = PrepareRequest("e", "jdbc:postgresql://h/d", "u", "p", "proof", ())
+            sides: dict[Side, Snippet] = {"original": ORIGINAL, "candidate": ORIGINAL}
+            results = self.folder / name / "results"
+            return Duel(
+                spec, session, request, sides, timeout_seconds=9.0, results=results, cancel=lambda application: None
+            )
+
+        runner = ProofRunner(
+            plan=plan_proof(points, seed=7, subject="a"),
+            original=ORIGINAL,
+            copies=self.world,  # type: ignore[arg-type]
+            judge=PlayedJudge(),
+            float_tolerance=1e-9,
+            cached=cached,
+            clock=SystemClock(),
+            new_duel=duel,
+            note=lambda text: None,
+        )
+        steps = [SCREENED]
+        with unavailable(steps, SystemClock()):
+            steps += runner.run()[0]
+        assert not self.running, "no session is left"
+        assert not list(self.folder.rglob("result")), "nothing written is left"
+        return judge(steps).verdict, steps
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def honest(world: World) -> str:
+    return world.truth
+
+
+def test_an_honest_faster_candidate_is_verified_on_all_copies_with_twenty_pairs_twice(stage: Stage) -> None:
+    verdict, steps = stage.prove(honest)
+    assert verdict is Verdict.VERIFIED
+    assert [step.data_copy for step in steps if step.name is StepName.EQUALITY][:5] == [
+        "clone",
+        "second",
+        "mutated",
+        "extreme",
+        "empty",
+    ]
+    timed = [step for step in steps if step.name in {StepName.PAIRS, StepName.CONFIRMATION}]
+    assert [len(step.pairs) for step in timed] == [20, 20]
+    assert timed[0].ratio is not None
+    assert timed[0].ratio.median == pytest.approx(0.49 / 0.99), "what loading takes is taken off both sides"
+    assert stage.world.changes == 40, "the data changed before every pair"
+    assert all(step.started_at and step.ended_at for step in steps[1:])
+
+
+@pytest.mark.parametrize("copy", [copy.value for copy in DataCopy if copy not in MUTATED[1:]])
+def test_a_candidate_that_is_wrong_on_one_copy_is_found_out(stage: Stage, copy: str) -> None:
+    verdict, _ = stage.prove(lambda world: "other" if world.data == copy else world.truth)
+    assert verdict is Verdict.WRONG_RESULT
+
+
+def test_an_answer_kept_from_the_first_run_is_found_out(stage: Stage) -> None:
+    kept: list[str] = []
+
+    def keeping(world: World) -> str:
+        kept.append(world.truth)
+        return kept[0]
+
+    assert stage.prove(keeping)[0] is Verdict.WRONG_RESULT
+
+
+def test_an_answer_kept_by_the_copy_it_belongs_to_is_found_out_while_it_is_timed(stage: Stage) -> None:
+    kept: dict[str, str] = {}
+    verdicts = set()
+    for _ in range(3):  # which pairs are checked is left to chance
+        kept.clear()
+        stage.world.changes = 0
+        verdict, steps = stage.prove(lambda world: kept.setdefault(world.data, world.truth))
+        verdicts.add(verdict)
+        if verdict is Verdict.WRONG_RESULT:
+            assert any("in a timed pair" in step.detail for step in steps)
+    assert Verdict.WRONG_RESULT in verdicts
+
+
+@pytest.mark.parametrize("failing", MUTATED[:-1])
+def test_gentler_mutated_copies_are_taken_where_the_original_fails(stage: Stage, failing: DataCopy) -> None:
+    harder = [copy.value for copy in MUTATED[: MUTATED.index(failing) + 1]]
+
+    def original(world: World) -> str:
+        if world.data in harder:
+            raise ValueError("cannot take it")
+        return world.truth
+
+    verdict, steps = stage.prove(honest, original)
+    assert verdict is Verdict.VERIFIED
+    shown = [step.data_copy for step in steps if step.name is StepName.EQUALITY]
+    assert [copy.value for copy in MUTATED] == [copy for copy in shown if str(copy).startswith("mutated")]
+
+
+def test_a_candidate_that_fails_has_failed_and_a_killed_session_is_a_failure(stage: Stage) -> None:
+    def fails(world: World) -> str:
+        if world.data == "empty":
+            raise ValueError("no rows")
+        return world.truth
+
+    def dies(world: World) -> str:
+        if world.data == "second":
+            raise SessionLost("it was killed")
+        return world.truth
+
+    assert stage.prove(fails)[0] is Verdict.FAILED
+    assert stage.prove(dies)[0] is Verdict.FAILED
+
+
+def test_a_candidate_that_fails_only_while_it_is_timed_has_failed(stage: Stage) -> None:
+    def fails(world: World) -> str:
+        if world.changes > 5:
+            raise ValueError("enough")
+        return world.truth
+
+    verdict, steps = stage.prove(fails)
+    assert verdict is Verdict.FAILED
+    assert "enough" in steps[-1].detail
+
+
+@pytest.mark.parametrize(
+    ("seconds", "verdict", "steps"),
+    [
+        ((1.0,), Verdict.EQUAL_NOT_FASTER, 1),
+        ((2.0,), Verdict.EQUAL_NOT_FASTER, 1),
+        ((0.5, 1.0), Verdict.INCONCLUSIVE, 2),
+    ],
+)
+def test_what_is_not_faster_is_not_confirmed_and_what_is_not_confirmed_is_open(
+    stage: Stage, seconds: Sequence[float], verdict: Verdict, steps: int
+) -> None:
+    found, made = stage.prove(honest, seconds=seconds)
+    assert found is verdict
+    assert sum(step.name in {StepName.PAIRS, StepName.CONFIRMATION} for step in made) == steps
+
+
+def test_views_that_spark_keeps_are_made_anew_for_every_copy_and_parameters_vary_instead_of_rows(stage: Stage) -> None:
+    verdict, _ = stage.prove(honest, cached=True)
+    assert verdict is Verdict.VERIFIED
+    assert stage.world.changes == 0
+    prepared = [line for line in stage.world.log if line.startswith("prepare original")]
+    assert len(prepared) == len(set(prepared)) + 1, "a name per copy, and the first one again in the second session"
+
+
+@pytest.mark.parametrize("point", [(("rows", 3),), (("another", 1000),), (("rows", True),), ()])
+def test_views_that_spark_keeps_are_made_anew_for_every_pair_where_no_parameter_can_vary(
+    stage: Stage, point: Any
+) -> None:
+    assert stage.prove(honest, cached=True, points=(point,))[0] is Verdict.VERIFIED
+    assert stage.world.changes == 40
+    assert sum(line.startswith("prepare candidate") for line in stage.world.log) > 40
+
+
+def test_a_session_that_does_not_start_leaves_the_proof_open(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Played) -> SessionFacts:
+        raise SessionLost("no memory")
+
+    monkeypatch.setattr(Played, "start", refuse)
+    verdict, steps = stage.prove(honest)
+    assert verdict is Verdict.INCONCLUSIVE
+    assert "no memory" in steps[-1].detail
