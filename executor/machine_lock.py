@@ -37,12 +37,19 @@ class MachineLock:
         self._clock = clock or SystemClock()
         self._descriptor: int | None = None
 
-    def acquire(self, what: str, *, on_wait: Callable[[str], None] | None = None) -> None:
+    def acquire(
+        self,
+        what: str,
+        *,
+        on_wait: Callable[[str], None] | None = None,
+        on_poll: Callable[[], None] | None = None,
+    ) -> None:
         """Wait for the lock and take it.
 
         Args:
             what: who holds it from now on, shown to who waits (``snipbench run order.yaml``).
             on_wait: called with a description of the holder once waiting begins, and whenever the holder changes.
+            on_poll: called before each further attempt; what it raises ends the waiting.
 
         Raises:
             MachineError: the file cannot be used.
@@ -56,6 +63,8 @@ class MachineLock:
             if on_wait is not None and holder != shown:
                 on_wait(holder)
                 shown = holder
+            if on_poll is not None:
+                on_poll()
             self._clock.sleep(POLL_SECONDS)
         self._descriptor = descriptor
         self._describe(what)
@@ -67,9 +76,15 @@ class MachineLock:
             self._descriptor = None
 
     @contextlib.contextmanager
-    def held(self, what: str, *, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+    def held(
+        self,
+        what: str,
+        *,
+        on_wait: Callable[[str], None] | None = None,
+        on_poll: Callable[[], None] | None = None,
+    ) -> Iterator[None]:
         """:meth:`acquire`, then :meth:`release`."""
-        self.acquire(what, on_wait=on_wait)
+        self.acquire(what, on_wait=on_wait, on_poll=on_poll)
         try:
             yield
         finally:

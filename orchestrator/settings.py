@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -10,6 +10,8 @@ from typing import Literal
 from snipbench.errors import UsageError
 
 PREFIX = "SNIPBENCH_"
+SECRET_NAMES = ("STORE", "BROKER", "GITLAB_TOKEN", "CALLBACK_SECRET")
+"""Variables that hold a secret, or an address with a password in it; with ``_FILE`` they name a file."""
 MAX_BODY_BYTES = 4 * 2**20
 
 
@@ -81,6 +83,12 @@ def read_settings(environment: Mapping[str, str], home: Path) -> ServiceSettings
         callback_secret=_secret(environment, "CALLBACK_SECRET"),
         max_body_bytes=int(limit),
     )
+
+
+def forget_secrets(environment: MutableMapping[str, str]) -> None:
+    """Take out of this process's environment what its children, which run snippets, must not inherit."""
+    for name in (*SECRET_NAMES, *(f"{name}_FILE" for name in SECRET_NAMES), "API_TOKENS_FILE", "TOKEN", "TOKEN_FILE"):
+        environment.pop(PREFIX + name, None)
 
 
 def read_secret_file(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +77,7 @@ def serve(settings: ServiceSettings, host: str, port: int) -> None:
     tokens = None if settings.tokens_file is None else Tokens.read(settings.tokens_file)
     check_exposure(host, tokens)
     log_to(secrets=settings.secrets())
+    signal.signal(signal.SIGTERM, _end)
     with _listening(host, port) as listener, service(settings, tokens) as parts:
         shown = f"[{host}]" if ":" in host else host
         print(f"snipbench API at http://{shown}:{listener.getsockname()[1]}", flush=True)  # noqa: T201 - for a person
@@ -83,6 +85,11 @@ def serve(settings: ServiceSettings, host: str, port: int) -> None:
             create_app(parts), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3
         )
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _end(*_: object) -> None:
+    """SIGTERM before or after uvicorn, which raises it again when it has ended, must not skip the closing."""
+    raise SystemExit(0)
 
 
 @contextmanager

@@ -28,12 +28,13 @@ def serve(role: str, home: Path, host: str, port: int, tokens: Path | None, new_
     """
     from dataclasses import replace
 
-    from orchestrator.settings import read_settings
+    from orchestrator.settings import forget_secrets, read_settings
 
     if new_token is not None:
         _new_token(new_token, scopes)
         return
     settings = read_settings(os.environ, home)
+    forget_secrets(os.environ)
     if tokens is not None:
         settings = replace(settings, tokens_file=tokens)
     if role == "api":

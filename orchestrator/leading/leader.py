@@ -38,7 +38,7 @@ class Leader:
             self._book.check()
             self._announce(record)
             plan = self._plan(record)
-            with self._parts.measuring(f"snipbench task {self._book.task.task_id}"):
+            with self._parts.measuring(f"snipbench task {self._book.task.task_id}", self._book.raise_if_ended):
                 self._measure(record, plan)
             status = self._judge(plan)
             self._book.finish(status)

@@ -140,6 +140,16 @@ class TaskLease:
         if cancel and task.cancel_requested:
             raise TaskCancelled(f"task {self._task_id} was cancelled")
 
+    def raise_if_ended(self) -> None:
+        """What :meth:`check` would raise, as far as the thread knows; asks no store, for whoever waits.
+
+        Raises:
+            LeaseLost, TaskCancelled, LeaderStopped: as there.
+        """
+        with self._lock:
+            if self._reason is not None:
+                raise self._reason
+
     def fence(self, task: Task) -> None:
         """LeaseLost unless ``task``, as read from the store, is still led by this leader."""
         if task.lease is None or task.lease.token != self._token or not task.lease.holder:

@@ -88,10 +88,13 @@ class Parts:
     it."""
     machine_lock: Path
 
-    def measuring(self, what: str) -> AbstractContextManager[None]:
-        """One measured session at a time per machine; waiting is shown. ``what`` tells others who holds it."""
+    def measuring(self, what: str, on_poll: Callable[[], None] | None = None) -> AbstractContextManager[None]:
+        """One measured session at a time per machine; waiting is shown, and ends with what ``on_poll`` raises.
+
+        ``what`` tells others who holds it.
+        """
 
         def say(holder: str) -> None:
             self.progress.note(f"waiting for the machine: {holder}")
 
-        return MachineLock(self.machine_lock, clock=self.clock).held(what, on_wait=say)
+        return MachineLock(self.machine_lock, clock=self.clock).held(what, on_wait=say, on_poll=on_poll)

@@ -127,6 +127,11 @@ class TaskBook:
         if self._lease is not None:
             self._lease.check(cancel=cancel)
 
+    def raise_if_ended(self) -> None:
+        """See :meth:`orchestrator.leading.lease.TaskLease.raise_if_ended`."""
+        if self._lease is not None:
+            self._lease.raise_if_ended()
+
     def settle(self) -> None:
         """Nothing is left for a leader to do."""
         if self._lease is None:

@@ -7,8 +7,9 @@ import re
 import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ import pytest
 import redis
 
 from orchestrator.client import Client
-from snipbench.store.sqlite import SqliteStore
+from snipbench.store.opening import open_store
+from snipbench.store.port import DocumentStore
 from tests.servers.redis_server import redis_server
 
 from .conftest import command_line, environment, json_of
 
-pytestmark = [pytest.mark.spark, pytest.mark.postgres, pytest.mark.redis, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.spark, pytest.mark.postgres, pytest.mark.timeout(1800)]
 
 ORDER = """\
 name: served
@@ -85,11 +87,17 @@ def api(home: Path, directory: Path, **variables: str) -> Iterator[str]:
         yield found.group()
 
 
-def runs_of(home: Path, task_id: str) -> list[dict[str, Any]]:
-    store = SqliteStore(home / "store.sqlite")
-    runs = list(store.find("runs", {"task_id": task_id, "phase": "measured"}))
-    store.close()
-    return runs
+@pytest.fixture
+def store(mongo_server: str) -> Iterator[tuple[str, DocumentStore]]:
+    """A store of MongoDB's protocol: its address, and it."""
+    import pymongo
+
+    database = f"snipbench_test_{uuid.uuid4().hex[:12]}"
+    opened = open_store(f"{mongo_server}/{database}")
+    yield f"{mongo_server}/{database}", opened
+    opened.close()
+    with pymongo.MongoClient[dict[str, object]](mongo_server) as client:
+        client.drop_database(database)
 
 
 def until(what: Any, log: Path, seconds: float = 240) -> None:
@@ -99,12 +107,19 @@ def until(what: Any, log: Path, seconds: float = 240) -> None:
         time.sleep(0.05)
 
 
-def test_a_task_survives_its_worker_s_death_and_a_broker_that_forgets(home: Path, tmp_path: Path) -> None:
+@pytest.mark.redis
+@pytest.mark.mongo
+def test_a_task_survives_its_worker_s_death_and_a_broker_that_forgets(
+    home: Path, tmp_path: Path, store: tuple[str, DocumentStore]
+) -> None:
+    address, documents = store
     (tmp_path / "snippets").mkdir()
     (tmp_path / "snippets" / "sleeping.py").write_text(SLEEPING)
     (tmp_path / "served.yaml").write_text(ORDER)
     log = tmp_path / "worker.log"
-    with redis_server(tmp_path) as broker, api(home, tmp_path, SNIPBENCH_BROKER=broker) as url:
+    with redis_server(tmp_path) as broker, ExitStack() as stack:
+        shared = {"SNIPBENCH_BROKER": broker, "SNIPBENCH_STORE": address}
+        url = stack.enter_context(api(home, tmp_path, **shared))
         submitted = subprocess.Popen(
             command_line("submit", tmp_path / "served.yaml", "--api", url, "--wait", "--json"),
             env=environment(),
@@ -117,14 +132,14 @@ def test_a_task_survives_its_worker_s_death_and_a_broker_that_forgets(home: Path
             task_id = client.task_id("latest")
         # What was rung before anybody listened is forgotten; what stands in the store is not.
         redis.Redis.from_url(broker).flushall()
-        with process(log, "serve", "leader", "--home", home, SNIPBENCH_BROKER=broker) as first:
-            until(lambda: len(runs_of(home, task_id)) >= 3, log)
+        with process(log, "serve", "leader", "--home", home, **shared) as first:
+            until(lambda: documents.count("runs", {"task_id": task_id, "phase": "measured"}) >= 3, log)
             family = psutil.Process(first.pid).children(recursive=True)
             first.send_signal(signal.SIGKILL)
             first.wait()
         _, alive = psutil.wait_procs(family, timeout=5)
         assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
-        with process(log, "serve", "leader", "--home", home, SNIPBENCH_BROKER=broker) as second:
+        with process(log, "serve", "leader", "--home", home, **shared) as second:
             output, errors = submitted.communicate(timeout=300)
             assert submitted.returncode == 0, errors + log.read_text()[-5000:]
             with Client(url) as client:
@@ -141,10 +156,8 @@ def test_a_task_survives_its_worker_s_death_and_a_broker_that_forgets(home: Path
     assert sorted(set(stages), key=stages.index) == list(range(1, 22))
     assert stages.count(4) == 2
 
-    store = SqliteStore(home / "store.sqlite")
-    plan = store.get("plans", task_id)
-    runs = list(store.find("runs", {"task_id": task_id}))
-    store.close()
+    plan = documents.get("plans", task_id)
+    runs = list(documents.find("runs", {"task_id": task_id}))
     assert plan is not None
     assert sorted(run["slot_id"] for run in runs) == sorted(slot["slot_id"] for slot in plan["slots"])
     by_block: dict[str, set[str]] = {}

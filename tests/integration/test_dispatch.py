@@ -119,6 +119,17 @@ def test_in_process_one_thing_is_done_after_the_other_and_a_bell_counts_once() -
     assert done == ["a", "b", "c"]
 
 
+def test_the_api_ends_cleanly_on_sigterm(tmp_path: Path) -> None:
+    served = subprocess.Popen(
+        command_line("serve", "--home", tmp_path, "--port", 0), env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert served.stdout is not None
+    assert "http://127.0.0.1:" in served.stdout.readline()
+    served.terminate()
+    assert served.wait(30) == 0
+    served.stdout.close()
+
+
 def test_the_command_line_s_help_loads_no_broker() -> None:
     code = (
         "import sys; import orchestrator.cli.serve, orchestrator.cli.remote; "

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.logs import log_to
-from orchestrator.settings import read_settings
+from orchestrator.settings import forget_secrets, read_settings
 from snipbench.errors import UsageError
 
 
@@ -57,6 +57,18 @@ def test_settings_take_secrets_from_files_and_show_none(tmp_path: Path) -> None:
     assert settings.secrets() == ("glpat-canary", "store-canary")
     assert settings.source_hosts == {"a.example", "b.example:8443"}
     assert "canary" not in f"{settings!r} {settings.gitlab_token}"
+
+
+def test_what_holds_a_secret_is_not_inherited_by_children() -> None:
+    environment = {
+        "SNIPBENCH_STORE": "mongodb://user:pw@mongo/x",
+        "SNIPBENCH_GITLAB_TOKEN": "t",
+        "SNIPBENCH_CALLBACK_SECRET_FILE": "/run/secrets/x",
+        "SNIPBENCH_HOME": "/home",
+        "PATH": "/bin",
+    }
+    forget_secrets(environment)
+    assert environment == {"SNIPBENCH_HOME": "/home", "PATH": "/bin"}
 
 
 @pytest.mark.parametrize(

@@ -236,6 +236,17 @@ def test_a_task_cancelled_before_it_was_led_ends_without_a_database(parts: Parts
     assert (world.engines, task_of(parts, task_id).status) == (0, TaskStatus.CANCELLED)
 
 
+def test_cancel_ends_the_waiting_for_a_machine_that_another_one_measures_on(
+    parts: Parts, world: World, task_id: str
+) -> None:
+    with parts.measuring("another task"):
+        cancelling = threading.Timer(0.3, tasks.cancel, (parts.store, task_id))
+        cancelling.start()
+        assert lead(parts, task_id) is TaskStatus.CANCELLED
+        cancelling.join()
+    assert world.engines == 0
+
+
 def test_a_leader_told_to_stop_leaves_the_rest_to_the_next(parts: Parts, world: World, task_id: str) -> None:
     leases: list[TaskLease] = []
     world.at_run = lambda number: leases[0].stop() if number == 5 else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,8 @@ from snipbench.domain.run import TaskStatus
 from snipbench.domain.task import OrderRecord, Task
 from snipbench.errors import LeaderStopped, LeaseLost, SnipbenchError, TaskCancelled, UsageError
 from snipbench.records import task_from_document
-from snipbench.store.sqlite import SqliteStore
+from snipbench.store.opening import open_store
+from snipbench.store.port import DocumentStore
 
 
 class StillClock(SystemClock):
@@ -36,11 +38,22 @@ class StillClock(SystemClock):
         return self.instant
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "store.sqlite")
+@pytest.fixture(params=["sqlite", pytest.param("mongo", marks=pytest.mark.mongo)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DocumentStore]:
+    if request.param == "sqlite":
+        store = open_store(str(tmp_path / "store.sqlite"))
+        yield store
+        store.close()
+        return
+    import pymongo
+
+    server = request.getfixturevalue("mongo_server")
+    database = f"snipbench_test_{uuid.uuid4().hex[:12]}"
+    store = open_store(f"{server}/{database}")
     yield store
     store.close()
+    with pymongo.MongoClient[dict[str, object]](server) as client:
+        client.drop_database(database)
 
 
 @pytest.fixture
@@ -49,20 +62,20 @@ def clock() -> StillClock:
 
 
 @pytest.fixture
-def task_id(store: SqliteStore, clock: StillClock) -> str:
+def task_id(store: DocumentStore, clock: StillClock) -> str:
     shop = Database(name="shop", dataset=Tpch(generator="tpch", scale=0.01))
     order = Order(name="leased", databases=(shop,), experiments=())
     record = OrderRecord("order-1", "order.yaml", "name: leased", order, to_text(clock.now()))
     return TaskBook.create(store, clock, record, mode="services").task.task_id
 
 
-def task_of(store: SqliteStore, task_id: str) -> Task:
+def task_of(store: DocumentStore, task_id: str) -> Task:
     document = store.get("tasks", task_id)
     assert document is not None
     return task_from_document(document)
 
 
-def be_elsewhere(store: SqliteStore, task_id: str) -> None:
+def be_elsewhere(store: DocumentStore, task_id: str) -> None:
     """Make the holder a process of another machine, of which nothing but its lease can be told from here."""
     elsewhere = json.dumps({**json.loads(this_holder("x")), "host": "elsewhere", "boot_id": "other"})
 
@@ -73,7 +86,7 @@ def be_elsewhere(store: SqliteStore, task_id: str) -> None:
     change_task(store, task_id, moved)
 
 
-def test_of_many_leaders_at_once_one_gets_the_task(store: SqliteStore, clock: StillClock, task_id: str) -> None:
+def test_of_many_leaders_at_once_one_gets_the_task(store: DocumentStore, clock: StillClock, task_id: str) -> None:
     taken, held = [], []
 
     def lead() -> None:
@@ -91,7 +104,7 @@ def test_of_many_leaders_at_once_one_gets_the_task(store: SqliteStore, clock: St
 
 
 def test_a_leader_elsewhere_is_overtaken_when_its_lease_ran_out_and_writes_nothing_more(
-    store: SqliteStore, clock: StillClock, task_id: str
+    store: DocumentStore, clock: StillClock, task_id: str
 ) -> None:
     first = TaskLease.take(store, clock, task_id, seconds=12)
     book = TaskBook.open(store, clock, task_id, first)
@@ -116,7 +129,7 @@ def test_a_leader_elsewhere_is_overtaken_when_its_lease_ran_out_and_writes_nothi
 
 
 def test_a_leader_whose_lease_ran_out_goes_on_while_nobody_took_it(
-    store: SqliteStore, clock: StillClock, task_id: str
+    store: DocumentStore, clock: StillClock, task_id: str
 ) -> None:
     lease = TaskLease.take(store, clock, task_id, seconds=12)
     clock.instant += timedelta(hours=1)
@@ -124,7 +137,7 @@ def test_a_leader_whose_lease_ran_out_goes_on_while_nobody_took_it(
 
 
 def test_a_leader_that_died_on_this_machine_is_overtaken_at_once(
-    store: SqliteStore, clock: StillClock, task_id: str
+    store: DocumentStore, clock: StillClock, task_id: str
 ) -> None:
     TaskLease.take(store, clock, task_id)
 
@@ -138,7 +151,7 @@ def test_a_leader_that_died_on_this_machine_is_overtaken_at_once(
 
 
 def test_leaders_that_vanish_without_a_new_run_use_up_the_task(
-    store: SqliteStore, clock: StillClock, task_id: str
+    store: DocumentStore, clock: StillClock, task_id: str
 ) -> None:
     for _ in range(FRUITLESS_CAP):
         TaskLease.take(store, clock, task_id)
@@ -155,7 +168,7 @@ def test_leaders_that_vanish_without_a_new_run_use_up_the_task(
 
 
 def test_leaders_that_vanish_each_after_a_new_run_use_up_nothing(
-    store: SqliteStore, clock: StillClock, task_id: str
+    store: DocumentStore, clock: StillClock, task_id: str
 ) -> None:
     for number in range(3 * FRUITLESS_CAP):
         TaskLease.take(store, clock, task_id)
@@ -168,7 +181,7 @@ def test_leaders_that_vanish_each_after_a_new_run_use_up_nothing(
 
 
 def test_a_settled_task_is_not_led_again_until_it_is_retried(
-    store: SqliteStore, clock: StillClock, task_id: str
+    store: DocumentStore, clock: StillClock, task_id: str
 ) -> None:
     with TaskLease.take(store, clock, task_id) as lease:
         TaskBook.open(store, clock, task_id, lease).finish(TaskStatus.FAILED)
@@ -181,7 +194,7 @@ def test_a_settled_task_is_not_led_again_until_it_is_retried(
     assert TaskLease.take(store, clock, task_id) is not None
 
 
-def test_a_cancelled_task_tells_its_leader_and_calls_what_ends_its_session(store: SqliteStore, task_id: str) -> None:
+def test_a_cancelled_task_tells_its_leader_and_calls_what_ends_its_session(store: DocumentStore, task_id: str) -> None:
     ended = threading.Event()
     with TaskLease.take(store, SystemClock(), task_id) as lease:
         lease.at_the_end(ended.set)
@@ -193,7 +206,7 @@ def test_a_cancelled_task_tells_its_leader_and_calls_what_ends_its_session(store
         lease.check(cancel=False)
 
 
-def test_a_leader_told_to_stop_leaves_the_task_to_the_next(store: SqliteStore, task_id: str) -> None:
+def test_a_leader_told_to_stop_leaves_the_task_to_the_next(store: DocumentStore, task_id: str) -> None:
     clock = SystemClock()
 
     def lead() -> None:
@@ -210,7 +223,7 @@ def test_a_leader_told_to_stop_leaves_the_task_to_the_next(store: SqliteStore, t
     assert TaskLease.take(store, clock, task_id) is not None
 
 
-def test_an_error_nobody_foresaw_counts_as_a_leader_that_vanished(store: SqliteStore, task_id: str) -> None:
+def test_an_error_nobody_foresaw_counts_as_a_leader_that_vanished(store: DocumentStore, task_id: str) -> None:
     clock = SystemClock()
     for _ in range(FRUITLESS_CAP):
         with pytest.raises(ZeroDivisionError), TaskLease.take(store, clock, task_id):
@@ -219,7 +232,7 @@ def test_an_error_nobody_foresaw_counts_as_a_leader_that_vanished(store: SqliteS
         TaskLease.take(store, clock, task_id)
 
 
-def test_the_lease_is_renewed_while_it_is_held(store: SqliteStore, task_id: str) -> None:
+def test_the_lease_is_renewed_while_it_is_held(store: DocumentStore, task_id: str) -> None:
     with TaskLease.take(store, SystemClock(), task_id, seconds=1.0):
         first = task_of(store, task_id).lease
         deadline = time.monotonic() + 10
@@ -229,7 +242,7 @@ def test_the_lease_is_renewed_while_it_is_held(store: SqliteStore, task_id: str)
 
 
 def test_events_of_several_writers_are_numbered_without_gaps(
-    store: SqliteStore, clock: StillClock, task_id: str
+    store: DocumentStore, clock: StillClock, task_id: str
 ) -> None:
     books = [TaskBook.open(store, clock, task_id) for _ in range(2)]
     for number in range(6):
