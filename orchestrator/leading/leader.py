@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from orchestrator.leading.analysis import analyse
 from orchestrator.leading.conduct import Conductor
-from orchestrator.leading.lease import TaskLease
+from orchestrator.leading.lease import PATIENCE_SECONDS, TaskLease
 from orchestrator.leading.materials import order_folder
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.profiles import ProfilePass
@@ -146,4 +146,8 @@ def lead(parts: Parts, task_id: str, *, taken: Callable[[TaskLease], None] = lam
     """
     with TaskLease.take(parts.store, parts.clock, task_id) as lease:
         taken(lease)
-        return Leader(parts, TaskBook.open(parts.store, parts.clock, task_id, lease)).lead()
+        book = TaskBook.open(parts.store, parts.clock, task_id, lease)
+        # Loading, running and an untimed comparison of two: five time-outs is the longest a good leader is silent.
+        longest = max((e.timeout_seconds for e in book.order().order.experiments), default=0.0)
+        lease.patience_seconds = PATIENCE_SECONDS + 5 * longest
+        return Leader(parts, book).lead()

@@ -27,6 +27,9 @@ LEASE_SECONDS = 12.0
 POLL_SECONDS = 0.5
 """How often the thread looks at the task: a cancelled one ends its session within two seconds."""
 
+PATIENCE_SECONDS = 4 * 3600.0
+"""A leader that wrote nothing for so long does not get on: it lets go, and another one may try."""
+
 FRUITLESS_CAP = 5
 """So often in a row may a task be taken up without one more run recorded before it is given up (decision 0160)."""
 
@@ -42,7 +45,8 @@ class TaskSettled(UsageError):
 class TaskLease:
     """A taken lease; a context that renews it and gives it back.
 
-    ``settled`` says at the end whether anything is left to do; the leader sets it.
+    ``settled`` says at the end whether anything is left to do; the leader sets it. ``patience_seconds`` is how long it
+    may go without asking :meth:`check`; the leader makes it fit the order's time-outs.
     """
 
     def __init__(self, store: DocumentStore, clock: Clock, task: Task, seconds: float) -> None:
@@ -57,6 +61,8 @@ class TaskLease:
         self._lock = threading.Lock()
         self._reason: SnipbenchError | None = None
         self._on_end: Callable[[], None] | None = None
+        self._active_at = clock.monotonic()
+        self.patience_seconds = PATIENCE_SECONDS
         self.settled = False
 
     @classmethod
@@ -132,6 +138,7 @@ class TaskLease:
             TaskCancelled, LeaderStopped: the task, or this leader, is to end.
         """
         task = self._read()
+        self._active_at = self._clock.monotonic()
         with self._lock:
             if isinstance(self._reason, LeaseLost):
                 raise self._reason
@@ -146,6 +153,7 @@ class TaskLease:
         Raises:
             LeaseLost, TaskCancelled, LeaderStopped: as there.
         """
+        self._active_at = self._clock.monotonic()
         with self._lock:
             if self._reason is not None:
                 raise self._reason
@@ -174,6 +182,10 @@ class TaskLease:
                 task = self._read()
                 if task.cancel_requested:
                     self._finish_with(TaskCancelled(f"task {self._task_id} was cancelled"))
+                quiet = self._clock.monotonic() - self._active_at
+                if quiet > self.patience_seconds:
+                    self._finish_with(LeaderStopped(f"task {self._task_id} got no further for {quiet:.0f} s"))
+                    return  # not renewed any more: progress is what counts, not that a process is there
                 if self._clock.monotonic() - renewed >= self._seconds / 3:
                     change_task(self._store, self._task_id, self._renewed)
                     renewed = self._clock.monotonic()

@@ -241,6 +241,23 @@ def test_the_lease_is_renewed_while_it_is_held(store: DocumentStore, task_id: st
             time.sleep(0.05)
 
 
+def test_a_leader_that_gets_no_further_lets_go_though_its_process_lives(store: DocumentStore, task_id: str) -> None:
+    ended = threading.Event()
+
+    def lead() -> None:
+        with TaskLease.take(store, SystemClock(), task_id, seconds=0.3) as lease:
+            lease.patience_seconds = 0.1
+            lease.at_the_end(ended.set)
+            assert ended.wait(10)
+            time.sleep(0.4)
+            be_elsewhere(store, task_id)
+            TaskLease.take(store, SystemClock(), task_id)
+            lease.check()
+
+    with pytest.raises(LeaseLost):
+        lead()
+
+
 def test_events_of_several_writers_are_numbered_without_gaps(
     store: DocumentStore, clock: StillClock, task_id: str
 ) -> None:

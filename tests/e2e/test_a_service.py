@@ -36,7 +36,7 @@ experiments:
     database: shop
     tables: [orders]
     warmups: 1
-    repetitions: 9
+    repetitions: 6
     snippets:
       - {name: sleeping, kind: function, file: snippets/sleeping.py}
       - {name: counting, kind: sql, variant_of: sleeping, code: select count(*) from orders}
@@ -151,7 +151,7 @@ def test_a_task_survives_its_worker_s_death_and_a_broker_that_forgets(
     outcome = json.loads(output)
     assert outcome["status"] == state["status"] == "completed"
     assert "<html" in report
-    assert state["runs_recorded"] == state["runs_planned"] == 2 * (1 + 9)
+    assert state["runs_recorded"] == state["runs_planned"] == 2 * (1 + 6)
     stages = [event["stage"] for event in events if event.get("stage")]
     assert sorted(set(stages), key=stages.index) == list(range(1, 22))
     assert stages.count(4) == 2

@@ -22,7 +22,7 @@ JSON = st.recursive(
 )
 KEYS = ("order", "link", "files", "file_name", "warmups", "repetitions", "seed", "callback_url")
 SUBMISSIONS = st.dictionaries(st.sampled_from(KEYS), JSON | st.just(ORDER) | st.just(FILES), max_size=5)
-QUIET = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")
