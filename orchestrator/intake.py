@@ -17,6 +17,8 @@ from snipbench.identity import new_id
 from snipbench.store.port import DocumentStore
 
 MAX_FILES = 500
+MAX_FILES_CHARACTERS = 4 * 2**20
+"""An order is one document of the store, which has room for 16 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,10 @@ class Kept:
             if len(self.texts) >= MAX_FILES:
                 raise UsageError(f"an order names at most {MAX_FILES} files")
             self.texts[name] = self.inner.read(name)
+            if sum(map(len, self.texts.values())) > MAX_FILES_CHARACTERS:
+                raise UsageError(
+                    f"the files that an order names have at most {MAX_FILES_CHARACTERS} characters together"
+                )
         return self.texts[name]
 
     def check(self, name: str) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from orchestrator.orders.document import MAX_BYTES
+from orchestrator.orders.sources import MAX_FILE_BYTES
 from snipbench.clock import Clock, SystemClock
 from snipbench.errors import SourceError
 
@@ -19,7 +19,6 @@ ATTEMPTS = 4
 TIMEOUT_SECONDS = 10.0
 LONGEST_WAIT_SECONDS = 20.0
 """A server that wants more patience gets none: who submitted is waiting for the answer."""
-MAX_RESPONSE_BYTES = 4 * MAX_BYTES
 
 
 class Transport:
@@ -65,7 +64,7 @@ class Transport:
     ) -> None:
         self._client.close()
 
-    def get(self, path: str, *, shown: str, limit: int = MAX_RESPONSE_BYTES) -> Answer:
+    def get(self, path: str, *, shown: str, limit: int = MAX_FILE_BYTES) -> Answer:
         """What the server answers for ``path`` (and query), tried again where that can help.
 
         Args:

@@ -207,6 +207,20 @@ def test_a_token_goes_to_known_hosts_and_over_https_only(gitlab: GitLab, setting
     assert gitlab.asked == []
 
 
+def test_files_that_are_too_much_together_are_refused(gitlab: GitLab, settings: ServiceSettings) -> None:
+    snippets = []
+    for number in range(6):
+        gitlab.files[f"orders/s{number}.py"] = FILES["orders/snippets/frame.py"] + "#" * 900_000
+        snippets.append(f"      - {{name: s{number}, kind: dataframe, file: s{number}.py}}\n")
+    gitlab.files["orders/many.yaml"] = ORDER.rpartition("      - {name")[0] + "".join(snippets)
+    store = SqliteStore(settings.store)
+    clock = SystemClock()
+    found = fetch_gitlab(settings, project="data/experiments", path="orders/many.yaml")
+    with pytest.raises(OrderError, match=r"at most \d+ characters together"):
+        take_in(store, clock, found, {}, new_ids(clock))
+    store.close()
+
+
 def test_what_is_too_large_is_not_read_to_its_end(gitlab: GitLab, settings: ServiceSettings) -> None:
     gitlab.files["orders/large.yaml"] = "#" * (5 * 2**20)
     with pytest.raises(SourceError, match="larger than"):
