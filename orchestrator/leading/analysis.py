@@ -24,6 +24,7 @@ def analyse(parts: Parts, book: TaskBook) -> None:
         parts.progress.stage(stage, None, detail)
 
     for analysis in book.order().order.analyses:
+        book.check()
         stage(Stage.ANALYSIS_REQUESTED, f"{analysis.kind} {analysis.name}")
         found = _made(parts, task_id, analysis)
         stage(Stage.ANALYSIS_DONE, found["sentence"])
