@@ -44,6 +44,7 @@ def make_analysis(parts: Parts, analysis_id: str) -> None:
     from analyzer.landing import land
     from analyzer.report import write_report
     from orchestrator.leading.analysis import run_analysis
+    from orchestrator.leading.profiles import forget_calls, profiled_tables
 
     document = parts.store.get(COLLECTION, analysis_id)
     if document is None:
@@ -55,7 +56,9 @@ def make_analysis(parts: Parts, analysis_id: str) -> None:
     try:
         analysis = Classify.model_validate(document["request"])
         learned = run_analysis(parts.store, parts.home, task_id, analysis, parts.clock)
-        land(parts.store_address, parts.home.lake, task_id, parts.jars)
+        extra = profiled_tables(parts.home, task_id)
+        land(parts.store_address, parts.home.lake, task_id, parts.jars, extra=extra)
+        forget_calls(parts.home, task_id)
         write_report(parts.store, task_id, parts.home.reports)
         ended = {"status": "completed", "verdict": learned["verdict"], "sentence": learned["sentence"]}
     except SnipbenchError as error:

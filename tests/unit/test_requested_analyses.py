@@ -38,7 +38,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     verdict = {"verdict": "useful", "sentence": "it learned"}
     monkeypatch.setattr("orchestrator.leading.analysis.run_analysis", lambda *_: done.append("learned") or verdict)
-    monkeypatch.setattr("analyzer.landing.land", lambda *_: done.append("landed"))
+    monkeypatch.setattr("analyzer.landing.land", lambda *_, **__: done.append("landed"))
     monkeypatch.setattr("analyzer.report.write_report", lambda *_: done.append("reported"))
     return done
 
@@ -56,7 +56,7 @@ def test_an_analysis_is_made_landed_and_reported_once(parts: Any, made: list[str
 def test_a_failure_is_told_unless_trying_again_can_help(
     parts: Any, made: list[str], monkeypatch: pytest.MonkeyPatch, error: SnipbenchError, status: str
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr("analyzer.landing.land", fail)
