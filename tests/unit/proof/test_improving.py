@@ -13,6 +13,7 @@ import pytest
 
 from analyzer.advisors.port import Advice
 from analyzer.landing import learned_rows
+from analyzer.landing.staging import stage_task
 from analyzer.outcome import task_outcome
 from benchmarks.synthetic import write_task
 from executor.calls import SessionSpec
@@ -116,6 +117,9 @@ def test_a_proof_that_the_platform_cannot_make_is_left_open_with_the_reason(stor
     assert [row["status"] for row in learned_rows.verifications(store, "task-1")] == ["passed", "inconclusive"]
     (row,) = learned_rows.suggestions(store, "task-1")
     assert row["code"] == "select 1"
+    (tmp_path / "staged").mkdir()
+    staged = {one.table: one.rows for one in stage_task(store, "task-1", tmp_path / "staged", {})}
+    assert (staged["suggestions"], staged["verifications"]) == (1, 2)
     assert not (tmp_path / "work" / "proofs").exists()
 
 
