@@ -27,8 +27,9 @@ from snipbench.clock import SystemClock
 from snipbench.domain.analysis import Budget, Optimize
 from snipbench.errors import DatabaseError, UsageError
 from snipbench.store.sqlite import SqliteStore
+from tests.servers.openai_server import GOOD, Behaviour, answers, serving
 
-IMPROVE = Optimize(name="improve", kind="optimize", worst=1)
+KEY = "sk-this-is-the-key-that-nobody-may-see-4711"
 
 
 class NoDatabases:
@@ -203,6 +204,44 @@ def test_without_a_sandbox_the_rules_rewrites_run(tmp_path: Path) -> None:
 
 
 def _order(store: SqliteStore) -> Any:
+    return _material(store).order
+
+
+@pytest.mark.parametrize(
+    ("behaviours", "verdict", "said", "requests"),
+    [
+        ((answers(GOOD),), "nothing_verified", "1 inconclusive", 1),
+        ((answers("no JSON"), answers("still none")), "no_advice", "invalid", 2),
+        ((answers(None, refusal="I would rather not"),), "no_advice", "refused", 1),
+    ],
+    ids=["valid", "malformed", "refusing"],
+)
+def test_an_endpoint_is_asked_within_the_budget_and_the_key_is_in_no_file(
+    store: SqliteStore, tmp_path: Path, behaviours: tuple[Behaviour, ...], verdict: str, said: str, requests: int
+) -> None:
+    # Plans that were made before are not made again, so no session is needed to brief the advisor.
+    places = {(found.experiment, found.snippet) for found in _material(store).runs}
+    store.insert(
+        "spark_plans", [{"_id": f"task-1:{where}/{name}", "plan": "== Physical Plan =="} for where, name in places]
+    )
+    with serving() as server:
+        server.behave(*behaviours)
+        environment = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": KEY, "SNIPBENCH_ADVISOR_MODEL": "m"}
+        analysis = scripted(advisor="llm", budget=Budget(tokens=20_000))
+        report = run_optimize(parts(store, tmp_path), "task-1", analysis, environment)
+        assert len(server.requests) == requests
+        assert any("== Physical Plan ==" in json.dumps(request) for request in server.requests)
+    assert report["verdict"] == verdict
+    assert said in report["sentence"]
+    assert 0 < report["tokens"] <= 20_000
+    assert store.count("advisor_exchanges") == requests
+    store.close()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+
+
+def _material(store: SqliteStore) -> Any:
     from analyzer.material import load_material
 
-    return load_material(store, "task-1").order
+    return load_material(store, "task-1")
