@@ -16,7 +16,7 @@ from snipbench.domain.order import Kind, Snippet
 from tests.integration.proving.conftest import Arena
 from tests.integration.proving.rewrites import INPUTS, ORIGINALS, RIGHT, WRONG, Rewrite
 
-pytestmark = [pytest.mark.spark, pytest.mark.postgres, pytest.mark.sandbox]
+pytestmark = [pytest.mark.spark, pytest.mark.postgres, pytest.mark.sandbox, pytest.mark.timeout(600)]
 COPIES = (DataCopy.CLONE, *MUTATED, DataCopy.EXTREME, DataCopy.EMPTY, DataCopy.SECOND)
 SIDES: tuple[Side, Side] = ("original", "candidate")
 
@@ -115,7 +115,7 @@ def test_a_wrong_or_cheating_rewrite_is_not_accepted(courses: dict[str, Course],
 
 def test_most_wrong_rewrites_give_the_right_result_on_the_data_that_is_there(courses: dict[str, Course]) -> None:
     shown = [courses[rewrite.name].steps[0] for rewrite in WRONG]
-    assert sum(step.passed for step in shown) >= 18, [step.detail for step in shown if not step.passed]
+    assert sum(step.passed for step in shown) >= 15, [step.detail for step in shown if not step.passed]
 
 
 @pytest.mark.parametrize("name", [rewrite.name for rewrite in RIGHT])
