@@ -23,8 +23,8 @@ experiments:
     database: shop
     tables: [orders]
     warmups: 0
-    repetitions: 2
-    timeout: 4s
+    repetitions: 1
+    timeout: 3s
     snippets:
       - {name: control, kind: sql, code: "select o_orderstatus, count(*) from orders group by o_orderstatus"}
       - name: raises
@@ -68,7 +68,7 @@ def outcome(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     order = tmp_path_factory.mktemp("unruly") / "unruly.yaml"
     order.write_text(ORDER, "utf-8")
     # The snippet that cannot be interrupted costs this long twice, for nothing that is shown here.
-    done = run_command("run", order, "--home", home, "--json", SNIPBENCH_RESULT_GRACE_SECONDS="10")
+    done = run_command("run", order, "--home", home, "--json", SNIPBENCH_RESULT_GRACE_SECONDS="5")
     found = json_of(done)
     assert done.returncode == 1, done.stderr
     return found
@@ -84,13 +84,12 @@ def runs_of(outcome: dict[str, Any], home: Path, snippet: str) -> list[dict[str,
 def test_the_order_is_partly_failed_and_every_slot_is_recorded(outcome: dict[str, Any], home: Path) -> None:
     assert outcome["status"] == "partly_failed"
     for snippet in ("control", "raises", "sleeps", "stops", "nulls", "nulls.input", "nothing"):
-        assert len(runs_of(outcome, home, snippet)) == 2
+        assert len(runs_of(outcome, home, snippet)) == 1
 
 
-def test_the_control_ends_well_with_one_unchanged_hash(outcome: dict[str, Any], home: Path) -> None:
+def test_the_control_ends_well_with_an_unchanged_hash(outcome: dict[str, Any], home: Path) -> None:
     runs = runs_of(outcome, home, "control")
-    assert [run["status"] for run in runs] == ["ok", "ok"]
-    assert len({run["result_hash"] for run in runs}) == 1
+    assert [run["status"] for run in runs] == ["ok"]
     store = SqliteStore(home / "store.sqlite")
     (result,) = store.find("results", {"task_id": outcome["task_id"], "snippet": "control"})
     store.close()
@@ -113,6 +112,6 @@ def test_each_failure_says_what_it_was(outcome: dict[str, Any], home: Path, snip
 
 
 def test_returning_nothing_is_said(outcome: dict[str, Any], home: Path) -> None:
-    (first, _) = runs_of(outcome, home, "nothing")
+    (first,) = runs_of(outcome, home, "nothing")
     assert first["status"] == "failed"
     assert "None" in first["failure"]["message"]
