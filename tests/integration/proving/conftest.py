@@ -67,7 +67,11 @@ def arena(
     assert sandboxing.lack is None, sandboxing.lack
     spec = SessionSpec(
         master="local[1]",
-        conf=(("spark.sql.shuffle.partitions", "1"), ("spark.driver.memory", "1g")),
+        conf=(
+            ("spark.sql.shuffle.partitions", "1"),
+            ("spark.driver.memory", "1g"),
+            ("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1"),  # as in tests/conftest.py, for the jail
+        ),
         jars=jars,
         memory_cap_bytes=4 * 2**30,
         work_directory=work,
