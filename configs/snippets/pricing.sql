@@ -1,4 +1,4 @@
--- After TPC-H query 1: totals per return flag and line status.
+-- After TPC-H query 1, of one year's lines: totals per return flag and line status.
 select
   l_returnflag,
   l_linestatus,
@@ -8,6 +8,6 @@ select
   avg(l_discount) as average_discount,
   count(*) as lines
 from lineitem
-where l_shipdate <= date '1998-09-02'
+where l_shipdate >= date '1998-01-01' and l_shipdate <= date '1998-09-02'
 group by l_returnflag, l_linestatus
 order by l_returnflag, l_linestatus
