@@ -18,14 +18,13 @@ from orchestrator.databases.cloning import choose, copy_tree
 from orchestrator.databases.cluster import DATA
 from orchestrator.databases.generators import generator_for
 from orchestrator.databases.install import find_install
-from orchestrator.databases.locks import directories_lock
 from orchestrator.databases.port import Connection, Prototype, ReferenceDatabase
 from orchestrator.databases.prototypes import PrototypeStore, dataset_hash
+from orchestrator.databases.removal import remove_unused
 from orchestrator.databases.server import HOST, LocalServer, LocalServers
 from orchestrator.databases.settings import CLONE_SETTINGS, as_options
 from snipbench.clock import Clock, SystemClock
 from snipbench.domain.order import Database
-from snipbench.errors import DatabaseError
 from snipbench.resources.port import Target
 
 
@@ -116,12 +115,7 @@ class EmbeddedProvider:
         return self._prototypes.verify(prototype)
 
     def remove(self, prototype: Prototype) -> None:
-        with directories_lock(self._root):
-            if used := list(self._clones.of_prototype(prototype.prototype_key)):
-                raise DatabaseError(
-                    f"prototype {prototype.prototype_key} is in use by {', '.join(used)}: wait for the task or end it"
-                )
-            self._prototypes.remove(prototype)
+        remove_unused(prototype, self._prototypes, self._clones, self._root)
 
 
 def _ignored(database: Database) -> tuple[str, ...]:

@@ -25,10 +25,10 @@ from orchestrator.databases.docker.strategies import Overlays, Strategy, choose
 from orchestrator.databases.docker.template import DATA, Mounted, Template
 from orchestrator.databases.generators import generator_for
 from orchestrator.databases.install import find_install
-from orchestrator.databases.locks import directories_lock
 from orchestrator.databases.manifest import Manifest
 from orchestrator.databases.port import Connection, Prototype, ReferenceDatabase
 from orchestrator.databases.prototypes import PrototypeStore, dataset_hash
+from orchestrator.databases.removal import remove_unused
 from orchestrator.databases.settings import CLONE_SETTINGS, as_options
 from orchestrator.databases.statements import touch
 from snipbench.clock import Clock, SystemClock
@@ -132,12 +132,7 @@ class DockerProvider:
         return self._prototypes.verify(prototype)
 
     def remove(self, prototype: Prototype) -> None:
-        with directories_lock(self._root):
-            if used := list(self._clones.of_prototype(prototype.prototype_key)):
-                raise DatabaseError(
-                    f"prototype {prototype.prototype_key} is in use by {', '.join(used)}: wait for the task or end it"
-                )
-            self._prototypes.remove(prototype)
+        remove_unused(prototype, self._prototypes, self._clones, self._root)
 
     def _kind(self, database: Database) -> ContainerKind:
         image = find_image(self._client, database.image, self._template, self._root / "images")
