@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.databases.documents import database_from_document, database_to_document
 from orchestrator.databases.locks import directories_lock
 from orchestrator.databases.ownership import Owner
+from orchestrator.databases.port import ReferenceDatabase
 from orchestrator.databases.prototypes import remove_tree
 from orchestrator.databases.servers import Servers
 from snipbench.clock import Clock
+from snipbench.errors import DatabaseError
 from snipbench.identity import new_id
 
 CLONE_FILE = "clone.json"
+SERVED_FILE = "served.json"
+"""How to reach the clone, passwords included: readable by its owner's account only."""
 
 
 @dataclass(frozen=True, slots=True)
 class CloneStore:
-    """Clones below ``root``: ``clones/ID/{owner.json,clone.json,server.log,data}``."""
+    """Clones below ``root``: ``clones/ID/{owner.json,clone.json,served.json,server.log,data}``."""
 
     root: Path
     servers: Servers
@@ -35,6 +42,27 @@ class CloneStore:
             Owner.this_process(task).write(directory)
             (directory / CLONE_FILE).write_text(json.dumps({"prototype_key": prototype_key}))
         return directory
+
+    def keep(self, database: ReferenceDatabase) -> None:
+        """Note how to reach a clone that is served now, for :meth:`find`."""
+        file = self.root / "clones" / database.clone_id / SERVED_FILE
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(database_to_document(database), stream)
+
+    def find(self, clone_id: str) -> ReferenceDatabase:
+        """What :meth:`keep` noted of a clone that is there.
+
+        Raises:
+            DatabaseError: there is no such clone.
+        """
+        gone = DatabaseError(f"there is no clone {clone_id!r} any more")
+        if re.fullmatch(r"[\w-]+", clone_id) is None:
+            raise gone
+        try:
+            return database_from_document(json.loads((self.root / "clones" / clone_id / SERVED_FILE).read_text()))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            raise gone from None
 
     def of_prototype(self, prototype_key: str) -> Iterator[str]:
         """Ids of the clones of a prototype whose owner lives."""

@@ -80,23 +80,28 @@ class EmbeddedProvider:
                 self._served[directory.name] = server
             run, admin, changed = admit(server.connection)
             started = self._clock.monotonic()
+            served = ReferenceDatabase(
+                clone_id=directory.name,
+                prototype=prototype,
+                strategy=strategy.copier.name,
+                strategy_reason=strategy.reason,
+                run=run,
+                admin=admin,
+                target=Target(name=f"database:{database.name}", pid=server.pid),
+                server_version=self._install.version,
+                settings=changed,
+                ignored=_ignored(database),
+                clone_seconds=copied - began,
+                start_seconds=started - copied,
+            )
+            self._clones.keep(served)
         except BaseException:
             self.release(directory.name)
             raise
-        return ReferenceDatabase(
-            clone_id=directory.name,
-            prototype=prototype,
-            strategy=strategy.copier.name,
-            strategy_reason=strategy.reason,
-            run=run,
-            admin=admin,
-            target=Target(name=f"database:{database.name}", pid=server.pid),
-            server_version=self._install.version,
-            settings=changed,
-            ignored=_ignored(database),
-            clone_seconds=copied - began,
-            start_seconds=started - copied,
-        )
+        return served
+
+    def find(self, clone_id: str) -> ReferenceDatabase:
+        return self._clones.find(clone_id)
 
     def release(self, clone_id: str) -> None:
         with self._lock:

@@ -106,6 +106,16 @@ class DatabaseProvider(Protocol):
         """
         ...
 
+    def find(self, clone_id: str) -> ReferenceDatabase:
+        """A clone that is being served, made by this process or another one that shares the provider's place.
+
+        It stays its maker's: whoever found it releases nothing.
+
+        Raises:
+            DatabaseError: there is no such clone (any more).
+        """
+        ...
+
     def release(self, clone_id: str) -> None:
         """Stop the server and remove the clone; releasing twice is no error."""
         ...

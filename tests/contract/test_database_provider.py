@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,8 @@ from snipbench.domain.order import CloneChoice, Database, Limits, Tpch
 from snipbench.errors import DatabaseError
 
 pytestmark = pytest.mark.postgres
+
+ROOT = Path(__file__).parents[2]
 
 TPCH_ROWS = {
     "customer": 1500,
@@ -172,6 +176,47 @@ def test_a_clone_tells_how_it_was_made_and_what_it_is(served: ReferenceDatabase,
     assert dict(served.settings)["autovacuum"] == "off"
     assert served.clone_seconds > 0
     assert served.start_seconds > 0
+
+
+def test_another_process_finds_a_clone_that_is_served(provider: DatabaseProvider, prototype: Prototype) -> None:
+    clone = provider.clone(prototype, shop(settings={"work_mem": "8MB"}), owner="task-found")
+    try:
+        program = f"""
+import sys
+from pathlib import Path
+from {type(provider).__module__} import {type(provider).__name__}
+print(repr({type(provider).__name__}(Path(sys.argv[1])).find(sys.argv[2])))
+"""
+        home = str(prototype.directory).partition("/databases/")[0]
+        command = [sys.executable, "-c", program, home, clone.clone_id]
+        told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
+        found = provider.find(clone.clone_id)
+    finally:
+        provider.release(clone.clone_id)
+    assert found == clone
+    assert told == repr(found)
+    assert clone.run.password not in told
+
+
+def test_no_clone_is_found_that_was_released_or_never_was(provider: DatabaseProvider, prototype: Prototype) -> None:
+    clone = provider.clone(prototype, shop(), owner="task-forgotten")
+    provider.release(clone.clone_id)
+    for clone_id in (clone.clone_id, "clone-20260101-000000-abcdef", "../prototypes", ""):
+        with pytest.raises(DatabaseError, match="no clone"):
+            provider.find(clone_id)
+
+
+def test_passwords_beside_a_clone_are_read_by_its_owner_only(
+    provider: DatabaseProvider, prototype: Prototype, served: ReferenceDatabase
+) -> None:
+    clones = prototype.directory.parents[2] / "clones"
+    holding = [
+        file
+        for file in (clones / served.clone_id).glob("*")
+        if file.is_file() and served.run.password in file.read_text("utf-8", "replace")
+    ]
+    assert holding
+    assert all(file.stat().st_mode & 0o077 == 0 for file in holding)
 
 
 def test_settings_of_the_order_hold_and_are_reported(provider: DatabaseProvider, prototype: Prototype) -> None:

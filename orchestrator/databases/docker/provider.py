@@ -99,25 +99,30 @@ class DockerProvider:
             if strategy.copier is None:
                 touch(admin, tables)
                 touched = self._clock.monotonic() - started
+            served = ReferenceDatabase(
+                clone_id=directory.name,
+                prototype=prototype,
+                strategy=strategy.name,
+                strategy_reason=strategy.reason,
+                run=run,
+                admin=admin,
+                target=target,
+                server_version=kind.version,
+                settings=changed,
+                ignored=(),
+                clone_seconds=made - began,
+                start_seconds=started - made,
+                touch_seconds=touched,
+                image=f"{kind.image.name} {kind.image.image_id}",
+            )
+            self._clones.keep(served)
         except BaseException:
             self.release(directory.name)
             raise
-        return ReferenceDatabase(
-            clone_id=directory.name,
-            prototype=prototype,
-            strategy=strategy.name,
-            strategy_reason=strategy.reason,
-            run=run,
-            admin=admin,
-            target=target,
-            server_version=kind.version,
-            settings=changed,
-            ignored=(),
-            clone_seconds=made - began,
-            start_seconds=started - made,
-            touch_seconds=touched,
-            image=f"{kind.image.name} {kind.image.image_id}",
-        )
+        return served
+
+    def find(self, clone_id: str) -> ReferenceDatabase:
+        return self._clones.find(clone_id)
 
     def release(self, clone_id: str) -> None:
         self._clones.release(clone_id)
