@@ -132,7 +132,7 @@ def _plain(function: Callable[..., Any], probe: Probe) -> Callable[..., Any]:
         state.current = call
         start = perf_counter()
         try:
-            result = function(*args, **kwargs)
+            result = function(*args, **kwargs) if kwargs else function(*args)
         except BaseException as error:
             end = perf_counter()
             state.current = before
