@@ -103,6 +103,8 @@ def _memory() -> Finding:
 
 def _disk(home: Path) -> Finding:
     place = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        return Finding("disk", f"nothing can be written to {place}", "name another folder with --home", blocks=True)
     free = shutil.disk_usage(place).free
     found = f"{free / 1024**3:.1f} GiB free at {place}"
     if free < LEAST_DISK_BYTES:

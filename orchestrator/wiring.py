@@ -45,10 +45,30 @@ def provider(home: Path, databases: Databases = "embedded", clock: Clock | None 
     """The reference database provider of that name.
 
     Raises:
+        UsageError: there can be no home.
         MachineError: the machine lacks what it needs.
     """
-    clock = clock or SystemClock()
-    return DockerProvider(home.resolve(), clock) if databases == "docker" else EmbeddedProvider(home.resolve(), clock)
+    clock, place = clock or SystemClock(), made_home(home)
+    return DockerProvider(place, clock) if databases == "docker" else EmbeddedProvider(place, clock)
+
+
+def made_home(home: Path) -> Path:
+    """The home's absolute path; its folder is made where it is not there.
+
+    Raises:
+        UsageError: it cannot be made, or nothing can be written into it.
+    """
+    try:
+        place = home.resolve()
+        place.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(
+            f"the home {str(home)!r} cannot be made ({reason}); name another folder with --home"
+        ) from error
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(f"nothing can be written into the home {str(home)!r}; name another folder with --home")
+    return place
 
 
 def counter_source() -> CounterSource:
@@ -69,8 +89,7 @@ def embedded(
 
     A service leads with the same parts, its tasks standing in the store of ``store_address``.
     """
-    place = Home(home.resolve())
-    place.root.mkdir(parents=True, exist_ok=True)
+    place = Home(made_home(home))
     clock = SystemClock()
     source = counter_source()
     address = store_address or str(place.store)

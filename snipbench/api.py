@@ -77,8 +77,10 @@ def run(
     """
     from orchestrator import embedded, wiring
     from orchestrator.leading.progress import PlainProgress
+    from orchestrator.orders import read_order
 
     overrides = {"warmups": warmups, "repetitions": repetitions, "seed": seed}
+    read_order(Path(order), **overrides)  # before anything is made
     with wiring.embedded(Path(home), PlainProgress(sys.stderr), databases) as parts:
         _, outcome = embedded.run(parts, Path(order), overrides)
         return Result(parts.home.lake, outcome)

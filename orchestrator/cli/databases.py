@@ -23,7 +23,7 @@ def databases() -> None:
 @options.as_json
 def list_prototypes(home: Path, databases: Any, as_json: bool) -> None:
     """List prototypes."""
-    found = _provider(home, databases).prototypes()
+    found = _provider(home, databases).prototypes() if home.is_dir() else ()
     if as_json:
         rows = [
             {
@@ -65,7 +65,7 @@ def build(order: Path, home: Path, databases: Any) -> None:
 @options.databases
 def verify(key: str, home: Path, databases: Any) -> int:
     """Compare the files of prototype KEY (or `all`) with its manifest; exit code 1 if any differs."""
-    provider = _provider(home, databases)
+    provider = _provider_there(home, databases)
     code = 0
     for prototype in _chosen(provider, key):
         differences = provider.verify(prototype)
@@ -82,7 +82,7 @@ def verify(key: str, home: Path, databases: Any) -> int:
 @options.databases
 def remove(key: str, home: Path, databases: Any) -> None:
     """Remove prototype KEY (or `all`)."""
-    provider = _provider(home, databases)
+    provider = _provider_there(home, databases)
     for prototype in _chosen(provider, key):
         provider.remove(prototype)
         click.echo(f"removed {prototype.prototype_key}")
@@ -92,6 +92,13 @@ def _provider(home: Path, databases: Any) -> DatabaseProvider:
     from orchestrator import wiring
 
     return wiring.provider(home, databases)
+
+
+def _provider_there(home: Path, databases: Any) -> DatabaseProvider:
+    """That of a home which is there: looking for prototypes makes none."""
+    if not home.is_dir():
+        raise UsageError(f"there is nothing at {home}; name the folder of prototypes with --home")
+    return _provider(home, databases)
 
 
 def _chosen(provider: DatabaseProvider, key: str) -> list[Prototype]:

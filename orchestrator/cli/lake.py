@@ -27,6 +27,8 @@ def query(sql: str | None, home: Path, as_json: bool, name: str | None, paramete
     if (sql is None) == (name is None):
         raise UsageError("give either SQL or --name; kept queries: " + ", ".join(reader.kept_queries()))
     values = dict(_pair(text) for text in parameters)
+    if not home.is_dir():
+        raise UsageError(f"there is nothing at {home}: run an order first, or name its folder with --home")
     lake = Home(home.resolve()).lake
     table = reader.query(lake, sql, values) if sql is not None else reader.run_kept(lake, str(name), values)
     if as_json:

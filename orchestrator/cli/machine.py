@@ -35,7 +35,7 @@ def clean(home: Path, databases: Any) -> None:
     """Reap clones, unfinished prototypes and servers that killed commands left behind."""
     from orchestrator import wiring
 
-    removed = wiring.provider(home, databases).reap()
+    removed = wiring.provider(home, databases).reap() if home.is_dir() else ()
     for leftover in removed:
         click.echo(f"removed {leftover}")
     click.echo(f"{len(removed)} leftovers removed")

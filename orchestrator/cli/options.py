@@ -15,9 +15,20 @@ if TYPE_CHECKING:
 DEFAULT_API = "http://127.0.0.1:8000"
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+
+def _findable(_: click.Context, __: click.Parameter, value: Path) -> Path:
+    """Refuse what no path leads to (a circle of symbolic links, a name that is too long), as wrong use."""
+    try:
+        value.resolve().exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise click.BadParameter(str(error)) from error
+    return value
+
+
 home = click.option(
     "--home",
     type=click.Path(file_okay=False, path_type=Path),
+    callback=_findable,
     default=Path(".snipbench"),
     envvar="SNIPBENCH_HOME",
     show_default=True,

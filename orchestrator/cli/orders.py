@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -19,7 +20,7 @@ def init(directory: Path) -> None:
     for path in written:
         click.echo(f"wrote {path}")
     orders = [path for path in written if path.suffix == ".yaml"]
-    click.echo(f"now: snipbench run {orders[0]}")
+    click.echo(f"now: snipbench run {shlex.quote(str(orders[0]))}")
 
 
 @click.command()
@@ -61,27 +62,24 @@ def plan(
 ) -> None:
     """Show the full, ordered list of runs of ORDER, and the plan's hash. Nothing is run."""
     from orchestrator import planning
-    from orchestrator.databases.embedded import EmbeddedProvider
+    from orchestrator.databases.generators import generator_for
+    from orchestrator.databases.prototypes import dataset_hash
     from orchestrator.leading.parts import Home
     from orchestrator.leading.progress import describe
     from orchestrator.medians import earlier_medians
     from orchestrator.orders import read_order
-    from snipbench.clock import SystemClock
 
     loaded = read_order(order, warmups=warmups, repetitions=repetitions, seed=seed)
-    provider = EmbeddedProvider(home.resolve(), SystemClock())
-    base = order.parent
-    hashes = {database.name: provider.dataset_hash(database, base) for database in loaded.order.databases}
+    hashes = {one.name: dataset_hash(generator_for(one.dataset, order.parent)) for one in loaded.order.databases}
     made = planning.make_plan(loaded.order, hashes)
     if as_json:
         options.print_json(planning.plan_document(made))
         return
+    medians = earlier_medians(Home(home.resolve()).store, loaded.order.name)
     for slot in made.slots:
         click.echo(f"{slot.position:>5}  {slot.slot_id}  {slot.phase.value:<8}  {slot.repetition:>3}  {describe(slot)}")
     click.echo(f"{len(made.slots)} runs, plan hash {made.plan_hash}")
-    estimate = planning.estimate_seconds(
-        made, loaded.order, earlier_medians(Home(home.resolve()).store, loaded.order.name)
-    )
+    estimate = planning.estimate_seconds(made, loaded.order, medians)
     click.echo("time: not known before a first run" if estimate is None else str(estimate))
 
 

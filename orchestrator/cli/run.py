@@ -58,7 +58,10 @@ def retry(task: str, home: Path, databases: Any, api: str | None, as_json: bool)
 
         return remote_retry(api, task, as_json)
     from orchestrator import embedded, wiring
+    from orchestrator.cli.results import opened
 
+    with opened(home) as store:
+        embedded.find_task(store, task)  # before anything is made
     with _Terminated(), wiring.embedded(home, progress(as_json), databases) as parts:
         status, outcome = embedded.retry(parts, task)
         return _finish(status, outcome, as_json)

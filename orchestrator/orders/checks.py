@@ -6,6 +6,7 @@ other mistake. A value of the wrong type is passed over here; it is told as a mi
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from orchestrator.orders.code import Codebook
@@ -63,8 +64,15 @@ def _check_dataset(database: Node, codebook: Codebook, findings: Findings) -> No
             continue
         if base is None:
             findings.add(folder.place, folder.path, f"{folder.value!r} is a folder; a submitted order cannot name one")
-        elif not (base / folder.value).is_dir():
+        elif not _is_folder(base / folder.value):
             findings.add(folder.place, folder.path, f"folder {folder.value!r} is not there (relative to the order)")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a folder that may not be looked into
+        return False
 
 
 class _Experiment:

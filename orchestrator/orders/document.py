@@ -196,6 +196,9 @@ class _Walk:
                 self._findings.add(key_place, path, "a key is a text, not a list, a mapping or a tagged value")
                 continue
             key = raw_key.value
+            if not _is_unicode(key):
+                self._findings.add(key_place, path, f"the key {key!r} has {_HALF_CHARACTER}")
+                continue
             if key in node.keys:
                 self._findings.add(
                     key_place, node.below(key), f"key {key!r} stands here again; first in line {node.keys[key].line}"
@@ -221,6 +224,9 @@ class _Walk:
     def _scalar(self, raw: Any, place: Place, path: str) -> Node | None:
         text: str = raw.value
         value: Any
+        if not _is_unicode(text):
+            self._findings.add(place, path, f"{shape_of(text)} has {_HALF_CHARACTER}")
+            return None
         kind = raw.tag.removeprefix("tag:yaml.org,2002:")
         try:
             if kind in {"str", "timestamp"}:  # an instant stays the text it is
@@ -248,7 +254,12 @@ class _Walk:
         return Node(value, place, path, style=raw.style)
 
 
+_HALF_CHARACTER = "half a character (an escape of one surrogate); write the character itself"
 _KEY_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp")}
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _integer(text: str) -> int:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from snipbench.errors import Mistake, OrderError
 
+LONGEST = 1000
+"""Characters of a message."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
@@ -29,7 +32,8 @@ class Findings:
 
     def add(self, place: Place, path: str, message: str) -> None:
         """A mistake in the order itself."""
-        self.add_elsewhere(place, Mistake(self.file, place.line, place.column, path or "order", message))
+        shown = Mistake(self.file, place.line, place.column, _shortened(path) or "order", _shortened(message))
+        self.add_elsewhere(place, shown)
 
     def add_elsewhere(self, place: Place, mistake: Mistake) -> None:
         """A mistake that may stand in another file; ``place`` is where the order leads to it."""
@@ -40,6 +44,11 @@ class Findings:
         """All of them, in file order."""
         ordered = sorted(self._found, key=lambda found: (found[0], found[1].file, found[1].line, found[1].column))
         return OrderError(tuple(mistake for _, mistake in ordered))
+
+
+def _shortened(text: str) -> str:
+    """A text as it is, without its middle where a value or a name of the file makes it longer than a screen."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 200]} … {text[-150:]}"
 
 
 def choices(valid: Iterable[str]) -> str:

@@ -58,8 +58,10 @@ class FolderSources:
         check_relative(name)
         try:
             path = (self._base / name).resolve()
+            path.exists()
         except (OSError, ValueError, RuntimeError) as error:
-            raise UsageError(f"file {name!r} cannot be read: {error}") from error
+            reason = error.strerror if isinstance(error, OSError) else "a circle of symbolic links"
+            raise UsageError(f"file {name!r} cannot be read: {reason}") from error
         if not path.is_relative_to(self._base):
             raise UsageError(f"file {name!r} leads out of the order's folder by a symbolic link")
         if path.is_dir():

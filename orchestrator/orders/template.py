@@ -87,8 +87,9 @@ def write_example(directory: Path) -> tuple[Path, ...]:
     if there:
         raise UsageError(f"nothing written: already there: {', '.join(there)}")
     try:
-        for path, text in contents.items():
+        for path in contents:
             path.parent.mkdir(parents=True, exist_ok=True)
+        for path, text in contents.items():
             path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write below {str(directory)!r}: {error.strerror}") from error

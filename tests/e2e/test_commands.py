@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from orchestrator.cli import COMMANDS, cli
+from orchestrator.cli import COMMANDS, cli, main
+from orchestrator.orders.template import write_example
+from snipbench.errors import UsageError
 
 from .conftest import ROOT, json_of, run_command
 
@@ -80,6 +83,13 @@ def test_init_writes_an_order_that_checks_and_plans(tmp_path: Path) -> None:
     assert again.returncode == 2
 
 
+def test_init_writes_nothing_where_it_cannot_write_all(tmp_path: Path) -> None:
+    (tmp_path / "snippets").touch()
+    with pytest.raises(UsageError):
+        write_example(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["snippets"]
+
+
 def test_an_override_changes_the_plan_hash(tmp_path: Path) -> None:
     order = ROOT / "configs" / "quickstart.yaml"
     plain = json_of(run_command("plan", order, "--home", tmp_path, "--json"))
@@ -93,6 +103,48 @@ def test_results_of_an_empty_home_are_an_error_that_says_what_to_do(tmp_path: Pa
         done = run_command(command, "--home", tmp_path / "nothing")
         assert done.returncode == 2
         assert "run an order first" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["databases", "list"], 0),
+        (["clean"], 0),
+        (["databases", "verify", "all"], 2),
+        (["databases", "remove", "all"], 2),
+        (["query", "select 1"], 2),
+        (["retry"], 2),
+        (["export", "latest", "--table", "runs", "--format", "csv", "--to", "x.csv"], 2),
+        (["plan", str(ROOT / "configs" / "quickstart.yaml")], 0),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else None,
+)
+def test_what_only_looks_makes_no_home(
+    arguments: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "nothing"
+    assert called([*arguments, "--home", str(home)], monkeypatch) == code
+    assert capsys.readouterr().err.count("\n") <= 1
+    assert not home.exists()
+
+
+def test_a_home_that_cannot_be_is_wrong_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "file").touch()
+    order = str(ROOT / "configs" / "quickstart.yaml")
+    for home in (tmp_path / "circle", tmp_path / "file", tmp_path / "file" / "below", Path("/proc/none")):
+        assert called(["run", order, "--home", str(home)], monkeypatch) == 2
+        assert str(home) in capsys.readouterr().err
+
+
+def called(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int | str | None:
+    """Exit code of the command, called in this process."""
+    monkeypatch.setattr(sys, "argv", ["snipbench", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
 
 
 def test_doctor_names_what_it_looked_at() -> None:
