@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from analyzer.landing import land
 from analyzer.report import write_report
+from monitor.events import EventKind
+from monitor.leftovers import Leftovers
 from orchestrator.leading.parts import Home, Parts
 from orchestrator.leading.profiles import forget_calls, profiled_tables
 from orchestrator.leading.taskbook import TaskBook
+from orchestrator.leading.watch import GOOD
 from snipbench import records
 from snipbench.clock import Clock
 from snipbench.domain.analysis import Analysis, Classify
@@ -41,6 +44,7 @@ def publish(parts: Parts, book: TaskBook) -> None:
         parts.progress.stage(stage, None, detail)
 
     stage(Stage.ANALYSIS_REQUESTED, "summaries, comparisons, report")
+    _send_leftovers(parts, book)
     extra = profiled_tables(parts.home, task_id)
     landed = land(parts.store_address, parts.home.lake, task_id, parts.jars, extra=extra)
     forget_calls(parts.home, task_id)
@@ -48,6 +52,15 @@ def publish(parts: Parts, book: TaskBook) -> None:
     report = write_report(parts.store, task_id, parts.home.reports)
     book.update(report=str(report))
     stage(Stage.ANALYSIS_FINISHED, str(report))
+
+
+def _send_leftovers(parts: Parts, book: TaskBook) -> None:
+    """Samples that wait on disk since the store was away when their monitor ended: landing is once and for all."""
+
+    def tell(kind: EventKind, _: str | None, message: str) -> None:
+        book.log(f"monitor: {kind.value}", status="ok" if kind in GOOD else "failed", text=message)
+
+    Leftovers(parts.home.spool, parts.store, tell).send()
 
 
 def _made(parts: Parts, task_id: str, analysis: Analysis) -> Document:

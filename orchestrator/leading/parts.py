@@ -55,6 +55,11 @@ class Home:
         return self.root / "profiles"
 
     @property
+    def spool(self) -> Path:
+        """Samples that wait for a store that is away: a folder per monitor."""
+        return self.root / "spool"
+
+    @property
     def work(self) -> Path:
         """Scratch of Spark sessions."""
         return self.root / "work"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from queue import SimpleQueue
+from typing import Any
 
 from monitor.events import EventKind
 from monitor.monitor import Monitor, MonitorSettings
@@ -16,7 +17,7 @@ from snipbench.domain.order import Order
 from snipbench.identity import new_id
 from snipbench.resources.port import Target
 
-GOOD = frozenset({EventKind.SOURCE_RESUMED, EventKind.STORE_RESUMED})
+GOOD = frozenset({EventKind.SOURCE_RESUMED, EventKind.STORE_RESUMED, EventKind.SPOOL_SENT})
 
 
 class Watch:
@@ -37,6 +38,7 @@ class Watch:
             on_event=lambda *event: self._told.put(event),
             settings=MonitorSettings(interval_seconds=order.monitor.interval_seconds),
             clock=parts.clock,
+            spool=parts.home.spool,
         )
 
     def __enter__(self) -> None:
@@ -57,9 +59,8 @@ class Watch:
                 text=f"{target + ': ' if target else ''}{message}",
                 data={"at": at},
             )
-        whole = "" if summary.complete else f", {summary.dropped + summary.lost} lost, {summary.missed} missed"
-        self._stage(Stage.MONITORING_STOPPED, f"{summary.written} samples{whole}")
+        self._stage(Stage.MONITORING_STOPPED, summary.sentence(), summary.to_document())
 
-    def _stage(self, stage: Stage, text: str) -> None:
-        self._book.log(stage, experiment=self._experiment, text=text)
+    def _stage(self, stage: Stage, text: str, data: dict[str, Any] | None = None) -> None:
+        self._book.log(stage, experiment=self._experiment, text=text, data=data)
         self._parts.progress.stage(stage, self._experiment, text)

@@ -1,4 +1,4 @@
-"""Batches and retries, in simulated time, on a real store that fails when told to."""
+"""Inserts and retries, in simulated time, on a real store that fails when told to."""
 
 from __future__ import annotations
 
@@ -52,27 +52,26 @@ class UnreliableStore(SqliteStore):
 class World:
     """A writer with everything around it."""
 
-    def __init__(self, path: Path, size: int = 3, age: float = 1.0, patience: float = 1e9) -> None:
+    def __init__(self, path: Path, patience: float = 1e9) -> None:
         self.time = Time()
         self.store = UnreliableStore(path / "store.sqlite")
+        self.away: list[str] = []
         self.events: list[tuple[EventKind, str]] = []
         self.activity = Activity(1.5)
         self.writer = BatchWriter(
             self.store,
-            size,
-            age,
             clock=self.time,
             activity=self.activity,
             pause=self.time.sleep,
             may_retry=lambda: self.time.seconds < patience,
+            on_away=self.away.append,
             report=lambda kind, target, message: self.events.append((kind, message)),
         )
-        self.added = 0
+        self.written = 0
 
-    def add(self, count: int) -> None:
-        for _ in range(count):
-            self.writer.add({"_id": f"{self.added:03}", "n": self.added})
-            self.added += 1
+    def write(self, count: int = 3) -> bool | None:
+        first, self.written = self.written, self.written + count
+        return self.writer.write([{"_id": f"{n:03}", "n": n} for n in range(first, first + count)])
 
     def stored(self) -> int:
         return self.store.count("samples")
@@ -83,62 +82,45 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def test_a_full_batch_is_written_at_once(world: World) -> None:
-    world.add(7)
-    assert world.store.sizes == (3, 3)
-    assert (world.writer.written, world.writer.batches, world.writer.waiting) == (6, 2, 1)
-
-
-def test_a_batch_is_written_when_its_first_sample_is_old_enough(world: World) -> None:
-    assert world.writer.seconds_until_due() is None
-    world.add(1)
-    world.time.sleep(0.6)
-    world.add(1)
-    assert world.writer.seconds_until_due() == pytest.approx(0.4)
-    world.writer.flush_if_due()
-    assert world.stored() == 0
-    world.time.sleep(0.4)
-    world.writer.flush_if_due()
-    assert world.stored() == 2
-    assert world.writer.seconds_until_due() is None
-
-
-def test_an_empty_batch_is_not_written(world: World) -> None:
-    world.writer.flush()
-    world.writer.flush_if_due()
-    assert world.store.sizes == ()
+def test_a_batch_is_inserted_in_one_go(world: World) -> None:
+    assert world.write(3)
+    assert world.write(2)
+    assert world.store.sizes == (3, 2)
+    assert (world.writer.written, world.writer.batches, world.writer.retries) == (5, 2, 0)
+    assert world.events == world.away == []
 
 
 def test_a_store_that_is_away_is_tried_again_with_growing_pauses(world: World) -> None:
     world.store.errors = [StoreAway("database is locked")] * 7
-    world.add(3)
+    assert world.write()
     assert world.stored() == world.writer.written == 3
-    assert (world.writer.retries, world.writer.batches, world.writer.lost) == (7, 1, 0)
+    assert (world.writer.retries, world.writer.batches, world.writer.refused) == (7, 1, 0)
     assert world.time.seconds == pytest.approx(0.1 + 0.2 + 0.4 + 0.8 + 1.6 + 2.0 + 2.0)
     assert [kind for kind, _ in world.events] == [EventKind.STORE_FAILING, EventKind.STORE_RESUMED]
     assert "locked" in world.events[0][1]
+    assert world.away == ["database is locked"]
 
 
 def test_a_batch_that_arrived_though_the_store_said_no_is_there_once(world: World) -> None:
     world.store.errors, world.store.afterwards = [StoreAway("connection lost")], True
-    world.add(3)
+    assert world.write()
     assert world.stored() == world.writer.written == 3
 
 
 @pytest.mark.parametrize("error", [StoreError("refused"), RuntimeError("a mistake of ours")])
-def test_a_batch_that_the_store_refuses_is_counted_as_lost_and_the_next_goes_on(world: World, error: Exception) -> None:
+def test_a_batch_that_the_store_refuses_is_counted_and_the_next_goes_on(world: World, error: Exception) -> None:
     world.store.errors = [error]
-    world.add(6)
-    assert (world.writer.lost, world.writer.written, world.writer.retries) == (3, 3, 0)
+    assert world.write() is False
+    assert world.write() is True
+    assert (world.writer.refused, world.writer.written, world.writer.retries) == (3, 3, 0)
     assert [kind for kind, _ in world.events] == [EventKind.SAMPLES_LOST]
     assert str(error) in world.events[0][1]
     assert world.stored() == 3
 
 
-def test_when_time_is_out_the_batch_is_counted_as_lost(tmp_path: Path) -> None:
+def test_when_time_is_out_the_batch_is_neither_written_nor_refused(tmp_path: Path) -> None:
     world = World(tmp_path, patience=1.0)
     world.store.errors = [StoreAway("disk is full")] * 100
-    world.add(3)
-    assert (world.writer.lost, world.writer.written) == (3, 0)
-    assert [kind for kind, _ in world.events] == [EventKind.STORE_FAILING, EventKind.SAMPLES_LOST]
-    assert world.writer.waiting == 0
+    assert world.write() is None
+    assert (world.writer.refused, world.writer.written) == (0, 0)
+    assert [kind for kind, _ in world.events] == [EventKind.STORE_FAILING]
