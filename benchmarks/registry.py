@@ -32,6 +32,7 @@ BENCHMARKS = (
     Benchmark("help", "`snipbench --help` against `python -c pass`", "benchmarks.help_start"),
     Benchmark("burst", "CPU seconds of a known burst against `getrusage`", "benchmarks.burst_accuracy"),
     Benchmark("monitor", "What watching costs", "benchmarks.monitor_cost"),
+    Benchmark("ingest", "Samples a second into each store", "benchmarks.ingest"),
     Benchmark("landing", "Landing a million samples against a plain Parquet write", "benchmarks.landing"),
     Benchmark("repeating", "The same order twice", "benchmarks.repeating"),
     Benchmark("profile", "What `@snipbench.profile` adds to a call", "benchmarks.profile_overhead"),
@@ -42,4 +43,8 @@ BENCHMARKS = (
     Benchmark("clones", "Clones of databases in containers, by strategy and size", "benchmarks.clone_strategies"),
 )
 
-PROOFS = (Benchmark("corpus", "What the models learn from the corpus", "benchmarks.corpus"),)
+PROOFS = (
+    Benchmark("corpus", "What the models learn from the corpus", "benchmarks.corpus"),
+    Benchmark("store-away", "A store that is away for two minutes at 1,000 samples a second", "benchmarks.store_away"),
+    Benchmark("monitor-pairs", "The same runs with and without the monitor", "benchmarks.monitor_pairs"),
+)

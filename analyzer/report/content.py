@@ -14,6 +14,7 @@ from analyzer.report.overview import Answer, answers
 from analyzer.report.suggestions import Improvement, improvements
 from analyzer.report.timelines import timelines
 from analyzer.report.trainings import Training, trainings
+from analyzer.report.watching import watching
 from snipbench import records
 from snipbench.clock import from_text
 from snipbench.domain.plan import Phase
@@ -32,6 +33,8 @@ class ExperimentPage:
     groups: list[Group]
     cpu: Markup | None
     memory: Markup | None
+    watching: str | None
+    """What watching cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def gather(store: DocumentStore, task_id: str) -> Report:
         seconds=_seconds(task),
         measured=len(measured),
         answers=answers(outcome["experiments"]),
-        experiments=[_experiment(store, task_id, found, measured) for found in outcome["experiments"]],
+        experiments=[_experiment(store, task_id, found, measured, events) for found in outcome["experiments"]],
         failures=_failures(runs),
         differences=_differences(store, task_id),
         environment=environment,
@@ -99,7 +102,9 @@ def gather(store: DocumentStore, task_id: str) -> Report:
     )
 
 
-def _experiment(store: DocumentStore, task_id: str, found: dict[str, Any], measured: list[Run]) -> ExperimentPage:
+def _experiment(
+    store: DocumentStore, task_id: str, found: dict[str, Any], measured: list[Run], events: list[dict[str, Any]]
+) -> ExperimentPage:
     mine = [run for run in measured if run.experiment == found["name"]]
     cpu, memory = timelines(store, task_id, found["name"], mine)
     return ExperimentPage(
@@ -109,6 +114,7 @@ def _experiment(store: DocumentStore, task_id: str, found: dict[str, Any], measu
         groups=groups(found["snippets"], mine),
         cpu=cpu,
         memory=memory,
+        watching=watching(events, found["name"]),
     )
 
 

@@ -102,6 +102,10 @@ def write_shown_task(store: SqliteStore, folder: Path) -> str:
     return TASK_ID
 
 
+WATCHED = {"written": 800, "seconds": 200.0, "cpu_seconds": 0.5, "dropped": 0, "lost": 3, "left": 0, "spooled": 40}
+"""What the monitor told of each experiment, as far as the report shows it."""
+
+
 def _runs(order: Order, plan: Plan) -> list[Run]:
     noise = random.Random(5)
     at = START + timedelta(seconds=20)
@@ -190,7 +194,15 @@ def _events(order: Order) -> list[Event]:
     for experiment in order.experiments:
         stages += [(stage, experiment.name) for stage in Stage if 6 <= stage <= 18]
     return [
-        Event(TASK_ID, number, to_text(START + timedelta(seconds=number)), stage.title, stage, experiment=experiment)
+        Event(
+            TASK_ID,
+            number,
+            to_text(START + timedelta(seconds=number)),
+            stage.title,
+            stage,
+            experiment=experiment,
+            data=WATCHED if stage is Stage.MONITORING_STOPPED else {},
+        )
         for number, (stage, experiment) in enumerate(stages, 1)
     ]
 

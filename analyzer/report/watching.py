@@ -1,0 +1,37 @@
+"""What watching an experiment's measured runs cost, as the monitor told when it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from analyzer import words
+from snipbench.domain.event import Stage
+
+
+def watching(events: Iterable[dict[str, Any]], experiment: str) -> str | None:
+    """A sentence over all stretches of the experiment; ``None`` where nothing was told."""
+    told = [
+        event["data"]
+        for event in events
+        if event["stage"] == Stage.MONITORING_STOPPED
+        and event["experiment"] == experiment
+        and "cpu_seconds" in event["data"]
+    ]
+    seconds = sum(data["seconds"] for data in told)
+    if not seconds:
+        return None
+    cpu_seconds = sum(data["cpu_seconds"] for data in told)
+    samples = sum(data["written"] for data in told)
+    lost = sum(data["dropped"] + data["lost"] for data in told)
+    waiting = sum(data["left"] for data in told)
+    spooled = sum(data["spooled"] for data in told)
+    share = f"{cpu_seconds / seconds * 100:.2g} % of a core"
+    said = [
+        f"{words.several(samples, 'sample')} in {words.duration(seconds)}; the two threads that read and wrote them "
+        f"used {words.duration(cpu_seconds)} of CPU, {share}, outside of the session"
+    ]
+    said += [f"{words.several(spooled, 'sample')} waited on disk for the store"] if spooled else []
+    said += [f"{words.several(lost, 'sample')} lost"] if lost else []
+    said += [f"{words.several(waiting, 'sample')} sent later"] if waiting else []
+    return "; ".join(said)

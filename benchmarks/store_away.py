@@ -1,0 +1,156 @@
+"""A store that is away for two minutes while a thousand samples a second come: none lost, none twice, little memory."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+
+from benchmarks.mongo_server import mongo_database
+from benchmarks.relay import Relay
+from benchmarks.result import Goal, Row
+from monitor.events import EventKind
+from monitor.monitor import Monitor, MonitorSettings
+from monitor.sampler import StreamId
+from monitor.segment import segments
+from monitor.summary import MonitorSummary
+from snipbench.resources.port import Target
+from snipbench.resources.process_tree import ProcessTreeSource
+from snipbench.store.opening import open_store
+from snipbench.store.port import DocumentStore
+
+TARGETS = 28
+HERTZ = 50
+"""A busy machine leaves out some of the 1,400 readings a second."""
+BEFORE_SECONDS = 15.0
+AWAY_SECONDS = 120.0
+NONE = Goal(at_most=0)
+RATE = Goal(at_least=1000)
+GROWTH = Goal(at_most=64)
+"""Megabytes; what is spooled meanwhile is more."""
+NOTICED = Goal(at_most=2.0)
+WAYS: dict[str, Callable[[Relay], None]] = {"gone": Relay.cut, "stopped": Relay.hold}
+"""Connections end and are refused; or they stand, and nothing comes back."""
+
+
+def run() -> Sequence[Row]:
+    """Rows for each way of being away."""
+    return [row for way in WAYS for row in _away(way)]
+
+
+def _away(way: str) -> Sequence[Row]:
+    with TemporaryDirectory() as folder, mongo_database() as url, _sleepers() as targets:
+        relay, relayed = Relay.to(url)
+        spool, source, noticed = Path(folder) / "spool", ProcessTreeSource(), threading.Event()
+        with closing(relay), closing(open_store(relayed)) as store:
+
+            def told(kind: EventKind, target: str | None, message: str, at: str) -> None:
+                print(f"{at} {target or 'store'}: {kind.value}: {message}", file=sys.stderr)
+                if kind in {EventKind.STORE_FAILING, EventKind.STORE_STALLED}:
+                    noticed.set()
+
+            monitor = Monitor(
+                store,
+                source,
+                targets,
+                StreamId("proof", "store-away", f"stream-{way}"),
+                on_event=told,
+                settings=MonitorSettings(interval_seconds=1 / HERTZ, drain_seconds=600),
+                spool=spool,
+            )
+            monitor.start()
+            started = time.monotonic()
+            time.sleep(BEFORE_SECONDS)
+            with _memory() as growth:
+                begun = time.monotonic()
+                WAYS[way](relay)
+                noticed.wait(60)
+                noticing = time.monotonic() - begun
+                time.sleep(AWAY_SECONDS - noticing)
+                spooled = sum(path.stat().st_size for path in segments_below(spool))
+                relay.restore()
+                back = time.monotonic()
+                while segments_below(spool):
+                    time.sleep(0.1)
+                catching_up = time.monotonic() - back
+            watched = time.monotonic() - started
+            summary = monitor.stop()
+            source.close()
+            rows = _rows(way, summary, store)
+    took = f"{AWAY_SECONDS:.0f} s of {summary.seconds:.0f} s away"
+    return (
+        Row(f"{way}: samples that came", summary.read / watched, "samples/s", RATE, took),
+        *rows,
+        Row(f"{way}: until it was told", noticing, "s", NOTICED),
+        Row(
+            f"{way}: growth of the monitor's memory, largest",
+            growth[0],
+            "MB",
+            GROWTH,
+            f"{spooled / 1e6:.0f} MB on disk",
+        ),
+        Row(f"{way}: back until all was in the store", catching_up, "s", note="samples going on as before"),
+    )
+
+
+def _rows(way: str, summary: MonitorSummary, store: DocumentStore) -> Sequence[Row]:
+    """What is in the store against what was read."""
+    sequences: dict[str, list[int]] = {}
+    for sample in store.find("samples", {"task_id": "proof"}):
+        sequences.setdefault(sample["target"], []).append(sample["sequence"])
+    found = sum(map(len, sequences.values()))
+    different = sum(len(set(numbers)) for numbers in sequences.values())
+    note = (
+        f"{summary.read} read, {summary.spooled} spooled, {summary.resent} sent again, {summary.missed} rounds missed"
+    )
+    return (
+        Row(f"{way}: samples that are not in the store", summary.read - different, "samples", NONE, note),
+        Row(f"{way}: samples that are there twice", found - different, "samples", NONE),
+    )
+
+
+def segments_below(spool: Path) -> list[Path]:
+    """All segments of all monitors."""
+    return [path for folder in spool.glob("*/") for path in segments(folder)]
+
+
+@contextmanager
+def _sleepers() -> Iterator[list[Target]]:
+    """Processes to watch that do nothing."""
+    processes = [subprocess.Popen(["sleep", "3600"]) for _ in range(TARGETS)]
+    try:
+        yield [Target(f"target-{process.pid}", pid=process.pid) for process in processes]
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def _memory() -> Iterator[list[float]]:
+    """How much the resident memory of this process has grown at most, in megabytes."""
+    gc.collect()
+    me, over = psutil.Process(), threading.Event()
+    before = me.memory_info().rss
+    growth = [0.0]
+
+    def look() -> None:
+        while not over.wait(0.2):
+            growth[0] = max(growth[0], (me.memory_info().rss - before) / 1e6)
+
+    looking = threading.Thread(target=look, name="memory")
+    looking.start()
+    try:
+        yield growth
+    finally:
+        over.set()
+        looking.join()
