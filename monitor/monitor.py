@@ -18,10 +18,12 @@ from monitor.summary import MonitorSummary
 from monitor.writer import BatchWriter
 from snipbench.clock import Clock, SystemClock, to_text
 from snipbench.resources.port import CounterSource, Target
-from snipbench.store.port import DocumentStore
+from snipbench.store.port import Document, DocumentStore
 
 _LOOK_SECONDS = 0.25
 """How often each thread looks whether the other is stalled."""
+STORE_STALL_SECONDS = 0.9
+"""When an insert counts as stalled. The reader looks between readings, and one of Docker's stream takes a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class MonitorSettings:
 
     @property
     def stall_seconds(self) -> float:
-        """When a reading or an insert counts as stalled: three intervals, but between 1 and 1.5 seconds."""
+        """When a reading counts as stalled: three intervals, but between 1 and 1.5 seconds."""
         return min(1.5, max(1.0, 3 * self.interval_seconds))
 
 
@@ -86,7 +88,7 @@ class Monitor:
         self._cpu_seconds = {"reader": 0.0, "writer": 0.0}
         self._summary: MonitorSummary | None = None
         self._reading = Activity(self._settings.stall_seconds)
-        self._writing = Activity(self._settings.stall_seconds)
+        self._writing = Activity(STORE_STALL_SECONDS)
         self._leftovers = None if spool is None else Leftovers(spool, store, self._report)
         self._backlog = Backlog(
             self._settings.queue_size,
@@ -103,7 +105,7 @@ class Monitor:
             self._settings.interval_seconds,
             clock=self._clock,
             activity=self._reading,
-            deliver=self._backlog.put,
+            deliver=self._deliver,
             report=self._report,
         )
         self._writer = BatchWriter(
@@ -179,6 +181,10 @@ class Monitor:
     def _read_all(self) -> None:
         self._sampler.run(self._wait)
         self._cpu_seconds["reader"] = time.thread_time()
+
+    def _deliver(self, document: Document) -> None:
+        self._look_at_writer()
+        self._backlog.put(document)
 
     def _wait(self, seconds: float) -> bool:
         """Between two rounds; whether to stop. Goes on looking at the writer, however long the interval."""

@@ -23,7 +23,7 @@ import psycopg
 import pytest
 
 from monitor.events import EventKind
-from monitor.monitor import Monitor
+from monitor.monitor import Monitor, MonitorSettings
 from monitor.sampler import StreamId
 from orchestrator.databases.docker import labels
 from orchestrator.databases.docker.engine import connect
@@ -441,3 +441,32 @@ def test_a_stopped_engine_is_an_event_and_its_return_another(
     assert summary.ended == {}
     assert all(sample["cpu_seconds"] and sample["memory_bytes"] for sample in samples)
     assert len({sample["at"] for sample in samples}) == len(samples)
+
+
+def test_a_restarted_container_is_told_and_no_difference_spans_the_restart(
+    cloned: Callable[..., ReferenceDatabase], source: CounterSource, tmp_path: Path
+) -> None:
+    clone, api = cloned(), connect().api
+    told: queue.SimpleQueue[EventKind] = queue.SimpleQueue()
+    store = SqliteStore(tmp_path / "store.sqlite")
+    monitor = Monitor(
+        store,
+        source,
+        [clone.target],
+        StreamId("task-1", "burn", "stream-1"),
+        on_event=lambda kind, target, message, at: told.put(kind),
+        settings=MonitorSettings(interval_seconds=0.1, batch_age_seconds=0.1),
+    )
+    monitor.start()
+    assert eventually(lambda: store.count("samples") > 1, 20)
+    api.kill(clone.target.container_id, "SIGKILL")
+    api.start(clone.target.container_id)
+    while (kind := told.get(timeout=20)) in {EventKind.SOURCE_STALLED, EventKind.SOURCE_RESUMED}:
+        continue
+    monitor.stop()
+    assert kind in {EventKind.TARGET_GONE, EventKind.COUNTERS_RESTARTED}
+    streams: dict[str, list[float]] = {}
+    for sample in store.find("samples", order_by=("sequence",)):
+        streams.setdefault(sample["stream_id"], []).append(sample["cpu_seconds"])
+    store.close()
+    assert all(used == sorted(used) and used[0] > 0 for used in streams.values())

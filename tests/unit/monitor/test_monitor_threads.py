@@ -116,6 +116,8 @@ def test_a_stop_right_after_the_start_leaves_a_first_and_a_last_sample(store: St
     summary = monitor.stop()
     assert (summary.read, summary.written, summary.complete) == (2, 2, True)
     assert sequences(store) == [0, 1]
+    assert 0 < summary.cpu_seconds < 10
+    assert summary.core_share == pytest.approx(summary.cpu_seconds / summary.seconds)
 
 
 def test_no_thread_is_left_after_the_stop(store: Store, events: Events) -> None:
@@ -161,6 +163,17 @@ def test_a_stalled_source_is_told_while_it_stalls(store: Store, events: Events) 
 @pytest.mark.parametrize("interval", [0.02, 1.0, 60.0])
 def test_a_stall_is_noticed_within_two_seconds_whatever_the_interval(interval: float) -> None:
     assert 1.0 <= MonitorSettings(interval_seconds=interval).stall_seconds <= 1.5
+
+
+def test_a_stalled_store_is_told_long_before_the_next_reading(store: Store, events: Events) -> None:
+    settings = MonitorSettings(interval_seconds=3600, batch_age_seconds=0.05)
+    monitor = Monitor(store, Source(), [EXECUTOR], IDENTITY, on_event=events, settings=settings)
+    store.open.clear()
+    monitor.start()
+    until(lambda: events.kinds() == [EventKind.STORE_STALLED])
+    store.open.set()
+    summary = monitor.stop()
+    assert (summary.read, summary.written, summary.complete) == (2, 2, True)
 
 
 def test_a_source_that_never_answers_does_not_hold_up_the_stop(store: Store, events: Events) -> None:
@@ -210,6 +223,35 @@ def test_a_store_that_is_away_for_a_while_loses_nothing(store: Store, events: Ev
     assert summary.complete
     assert sequences(store) == list(range(summary.read))
     assert events.kinds() == [EventKind.STORE_FAILING, EventKind.STORE_RESUMED]
+
+
+@pytest.mark.parametrize("how", ["away", "stalled"])
+def test_what_a_store_that_stays_away_did_not_take_waits_for_the_next_monitor(
+    store: Store, events: Events, how: str, tmp_path: Path
+) -> None:
+    settings = MonitorSettings(interval_seconds=0.02, batch_size=5, batch_age_seconds=0.05, drain_seconds=0.3)
+    identity = StreamId("task-1", "exchange", "stream-0")
+    monitor = Monitor(
+        store, Source(), [EXECUTOR], identity, on_event=events, settings=settings, spool=tmp_path / "spool"
+    )
+    if how == "away":
+        store.away = True
+    else:
+        store.open.clear()
+    monitor.start()
+    until(lambda: bool(events))
+    left = monitor.stop()
+    assert (left.written, left.lost, left.left) == (0, 0, left.read)
+    assert events.kinds()[-1] == EventKind.SPOOL_LEFT
+    store.away = False
+    store.open.set()
+    monitor = Monitor(store, Source(), [EXECUTOR], IDENTITY, on_event=events, settings=FAST, spool=tmp_path / "spool")
+    monitor.start()
+    assert sequences(store)[: left.read] == list(range(left.read))
+    summary = monitor.stop()
+    assert summary.recovered == left.read
+    assert store.count("samples") == left.read + summary.read
+    assert list((tmp_path / "spool").iterdir()) == []
 
 
 @pytest.mark.parametrize("how", ["away", "stalled"])
