@@ -19,6 +19,7 @@ from snipbench.domain.run import Counters
 from snipbench.errors import MonitorError
 from snipbench.resources.cgroup_io import GroupIo
 from snipbench.resources.cgroup_path import UNIFIED, hierarchies
+from snipbench.resources.kept import Gone, Kept
 from snipbench.resources.port import Target, TargetGone
 from snipbench.resources.proc_file import TICK_SECONDS
 
@@ -43,7 +44,7 @@ class CgroupSource:
         self._mounted = hierarchies() if mounted is None else mounted
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
-        self._groups: dict[Target, ControlGroup | None] = {}
+        self._groups = Kept(self._group)
 
     def name_for(self, target: Target) -> str:
         """See the port."""
@@ -54,12 +55,9 @@ class CgroupSource:
         with self._lock:
             at = to_text(self._clock.now())
             try:
-                return self._group(target).read(at)
-            except GroupGone as error:
-                group = self._groups.get(target)
-                if group is not None:
-                    group.close()
-                self._groups[target] = None
+                return self._groups.of(target).read(at)
+            except (GroupGone, Gone) as error:
+                self._groups.end(target)
                 raise TargetGone(f"{target.name}: control group {target.cgroup} ended") from error
             except OSError as error:
                 raise MonitorError(f"{target.name}: control group {target.cgroup}: {error.strerror}") from error
@@ -67,20 +65,12 @@ class CgroupSource:
     def close(self) -> None:
         """See the port."""
         with self._lock:
-            for group in self._groups.values():
-                if group is not None:
-                    group.close()
-            self._groups.clear()
+            self._groups.close()
 
     def _group(self, target: Target) -> ControlGroup:
         if target.cgroup is None:
             raise MonitorError(f"{target.name}: the cgroup source needs a control group")
-        if target not in self._groups:
-            self._groups[target] = ControlGroup(self._mounted, target.cgroup)
-        group = self._groups[target]
-        if group is None:
-            raise GroupGone
-        return group
+        return ControlGroup(self._mounted, target.cgroup)
 
 
 class ControlGroup:

@@ -13,6 +13,7 @@ from typing import Literal
 from snipbench.clock import Clock, SystemClock, to_text
 from snipbench.domain.run import Counters
 from snipbench.errors import MonitorError
+from snipbench.resources.kept import Gone, Kept
 from snipbench.resources.port import Target, TargetGone
 from snipbench.resources.proc_file import ProcessGone, descriptor_budget
 from snipbench.resources.tree_ledger import TreeLedger, TreeReading
@@ -37,7 +38,7 @@ class ProcessTreeSource:
         self._memory = memory
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
-        self._ledgers: dict[Target, TreeLedger | None] = {}
+        self._ledgers = Kept(self._ledger)
         self._budget = descriptor_budget()
 
     def name_for(self, target: Target) -> str:
@@ -49,12 +50,9 @@ class ProcessTreeSource:
         with self._lock:
             at = to_text(self._clock.now())
             try:
-                reading = self._ledger(target).read()
-            except ProcessGone as error:
-                ledger = self._ledgers.get(target)
-                if ledger is not None:
-                    ledger.close()
-                self._ledgers[target] = None
+                reading = self._ledgers.of(target).read()
+            except (ProcessGone, Gone) as error:
+                self._ledgers.end(target)
                 raise TargetGone(f"{target.name}: process {target.pid} ended") from error
             except PermissionError as error:
                 raise MonitorError(f"{target.name}: {error}") from error
@@ -63,23 +61,15 @@ class ProcessTreeSource:
     def close(self) -> None:
         """See the port."""
         with self._lock:
-            for ledger in self._ledgers.values():
-                if ledger is not None:
-                    ledger.close()
-            self._ledgers.clear()
+            self._ledgers.close()
 
     def _ledger(self, target: Target) -> TreeLedger:
         if target.pid is None:
             raise MonitorError(f"{target.name}: the process source needs a process id")
-        if target not in self._ledgers:
-            self._ledgers[target] = TreeLedger(target.pid, may_keep=self._may_keep, proportional=self._memory == "pss")
-        ledger = self._ledgers[target]
-        if ledger is None:
-            raise ProcessGone(target.pid)
-        return ledger
+        return TreeLedger(target.pid, may_keep=self._may_keep, proportional=self._memory == "pss")
 
     def _may_keep(self) -> bool:
-        return sum(ledger.size for ledger in self._ledgers.values() if ledger is not None) < self._budget
+        return sum(ledger.size for ledger in self._ledgers) < self._budget
 
     def _counters(self, at: str, reading: TreeReading) -> Counters:
         use = reading.use
