@@ -61,7 +61,12 @@ class BatchWriter:
     def write(self, batch: Sequence[Document]) -> bool | None:
         """Whether the store took the batch (else it refused it); ``None``: it is away and there is no more time."""
         pause_seconds = _FIRST_PAUSE_SECONDS
+        # Only the first try can be news: a store that is known to be away may take its time to say so again.
+        self._activity.begin("insert", self._clock.monotonic())
         failure = self._insert(batch)
+        stalled = self._activity.end(self._clock.monotonic())
+        if stalled is not None and failure is None:
+            self._report(EventKind.STORE_RESUMED, None, f"the insert took {stalled:.1f} s")
         failing = failure is not None and failure[1]
         if failing and failure is not None:
             self._report(EventKind.STORE_FAILING, None, failure[0])
@@ -85,15 +90,10 @@ class BatchWriter:
 
     def _insert(self, batch: Sequence[Document]) -> tuple[str, bool] | None:
         """Try once. ``None``: done; else what is wrong, and whether trying again can help."""
-        self._activity.begin("insert", self._clock.monotonic())
-        failure = None
         try:
             self._store.insert(COLLECTION, batch)
         except StoreError as error:
-            failure = str(error), error.retryable
+            return str(error), error.retryable
         except Exception as error:  # noqa: BLE001 - whatever it is, it must end as an event and not as a silent thread
-            failure = f"{type(error).__name__}: {error}", False
-        stalled = self._activity.end(self._clock.monotonic())
-        if stalled is not None:
-            self._report(EventKind.STORE_RESUMED, None, f"the insert took {stalled:.1f} s")
-        return failure
+            return f"{type(error).__name__}: {error}", False
+        return None

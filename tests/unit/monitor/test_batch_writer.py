@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,10 +37,13 @@ class UnreliableStore(SqliteStore):
 
     errors: Sequence[Exception] = ()
     afterwards = False
+    slowly: Callable[[], object] = staticmethod(lambda: None)
+    """What happens during an insert."""
     sizes: tuple[int, ...] = ()
 
     def insert(self, collection: str, documents: Sequence[Document]) -> int:
         self.sizes += (len(documents),)
+        self.slowly()
         if self.errors:
             error, *self.errors = self.errors
             if self.afterwards:
@@ -99,6 +102,20 @@ def test_a_store_that_is_away_is_tried_again_with_growing_pauses(world: World) -
     assert [kind for kind, _ in world.events] == [EventKind.STORE_FAILING, EventKind.STORE_RESUMED]
     assert "locked" in world.events[0][1]
     assert world.away == ["database is locked"]
+
+
+def test_a_store_that_takes_long_to_say_that_it_is_away_stalls_once_and_resumes_once(world: World) -> None:
+    stalls: list[float] = []
+
+    def look() -> None:
+        if world.activity.stalled(world.time.seconds):
+            stalls.append(world.time.seconds)
+
+    world.store.errors = [StoreAway("no server")] * 3
+    world.store.slowly = lambda: (world.time.sleep(5), look())
+    assert world.write()
+    assert stalls == [5.0]
+    assert [kind for kind, _ in world.events] == [EventKind.STORE_FAILING, EventKind.STORE_RESUMED]
 
 
 def test_a_batch_that_arrived_though_the_store_said_no_is_there_once(world: World) -> None:
