@@ -42,7 +42,7 @@ class Leftovers:
                         sent += self._send_folder(folder.path)
                     finally:
                         folder.leave()
-        except StoreError as error:
+        except (StoreError, OSError) as error:
             self._report(EventKind.SPOOL_LEFT, None, f"samples of an earlier monitor wait on: {error}")
         return sent
 
