@@ -28,9 +28,9 @@ from snipbench.resources.process_tree import ProcessTreeSource
 from snipbench.store.opening import open_store
 from snipbench.store.port import DocumentStore
 
-TARGETS = 28
-HERTZ = 50
-"""A busy machine leaves out some of the 1,400 readings a second."""
+TARGETS = 40
+HERTZ = 40
+"""A busy machine leaves out a third of the 1,600 readings a second."""
 BEFORE_SECONDS = 15.0
 AWAY_SECONDS = 120.0
 NONE = Goal(at_most=0)
