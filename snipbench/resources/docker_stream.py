@@ -21,7 +21,8 @@ SILENCE_SECONDS = 10
 RETRY_SECONDS = 0.5
 
 Frames = Callable[[str], Iterable[Mapping[str, Any]]]
-"""Gives the frames of a container as they come. LookupError: there is no such container. Else MonitorError."""
+"""Gives the frames of a container as they come. LookupError: there is no such container, or not that life of it any
+more. Else MonitorError."""
 
 
 class DockerStreamSource:
@@ -117,7 +118,7 @@ class Stream:
                         return
                 self._end(TargetGone("its container was removed"))
             except LookupError:
-                self._end(TargetGone("its container was removed"))
+                self._end(TargetGone("its container was removed or restarted"))
             except MonitorError as error:
                 with self._changed:
                     self._trouble = f" ({error})"
@@ -161,9 +162,17 @@ def engine_frames() -> Frames:
     except docker.errors.DockerException as error:
         raise MonitorError(f"the Docker engine cannot be asked: {error}") from error
 
+    lives: dict[str, str] = {}
+    """When each container was started, as its first frame found it."""
+
     def frames(container_id: str) -> Iterable[Mapping[str, Any]]:
         try:
-            yield from client.api.stats(container_id, stream=True, decode=True)
+            for frame in client.api.stats(container_id, stream=True, decode=True):
+                # No frame tells of a restart, and the new counters may have overtaken the old ones by then.
+                started = client.api.inspect_container(container_id)["State"]["StartedAt"]
+                if lives.setdefault(container_id, started) != started:
+                    raise LookupError(container_id)
+                yield frame
         except docker.errors.NotFound as error:
             raise LookupError(container_id) from error
         except (
