@@ -25,18 +25,14 @@ bench: setup
 prove: setup
 	$(BIN)/python -m benchmarks.prove
 
-# The services, in containers. The token is shown once; deploy/tokens.json keeps its hash.
-up: deploy/tokens.json
-	docker compose up --detach --build --wait
-	@echo "the API is at http://$${SNIPBENCH_BIND:-127.0.0.1}:$${SNIPBENCH_PORT:-8000}; now, with the token that was shown:"
-	@echo "  SNIPBENCH_TOKEN=… $(BIN)/snipbench submit configs/quickstart.yaml --wait"
+# The services, in containers; SNIPBENCH_* variables say which images, ports and folders. Secrets are made once: the
+# token of the API is shown then, and only its hash is kept.
+COMPOSE ?= docker compose
+up:
+	@COMPOSE="$(COMPOSE)" deploy/up
 
 down:
-	docker compose down --volumes --remove-orphans
-
-deploy/tokens.json:
-	docker compose build api
-	@docker run --rm $${SNIPBENCH_IMAGE:-snipbench:local} serve --new-token local > $@.new && mv $@.new $@
+	@COMPOSE="$(COMPOSE)" deploy/down
 
 setup: $(STAMP)
 	@$(BIN)/python -m orchestrator.jars

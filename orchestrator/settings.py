@@ -10,7 +10,7 @@ from typing import Literal
 from snipbench.errors import UsageError
 
 PREFIX = "SNIPBENCH_"
-SECRET_NAMES = ("STORE", "BROKER", "GITLAB_TOKEN", "CALLBACK_SECRET")
+SECRET_NAMES = ("STORE", "BROKER", "GITLAB_TOKEN", "CALLBACK_SECRET", "INITIALIZER_TOKEN")
 """Variables that hold a secret, or an address with a password in it; with ``_FILE`` they name a file."""
 MAX_BODY_BYTES = 4 * 2**20
 
@@ -30,13 +30,17 @@ class ServiceSettings:
     """What the services are told from outside. Hosts are ``name`` or ``name:port``.
 
     ``source_hosts`` are those that a link in a request may lead to, ``callback_hosts`` those that may be called back:
-    nobody who may submit an order can make this machine talk to any other.
+    nobody who may submit an order can make this machine talk to any other. ``databases_network`` is the network
+    of containers in which an initializer's databases are reached; None: over loopback ports.
     """
 
     home: Path
     store: str = field(repr=False)
     broker: str | None = field(default=None, repr=False)
-    databases: Literal["embedded", "docker"] = "embedded"
+    databases: Literal["embedded", "docker", "initializer"] = "embedded"
+    initializer_url: str | None = None
+    initializer_token: Secret | None = None
+    databases_network: str | None = None
     tokens_file: Path | None = None
     gitlab_url: str | None = None
     gitlab_token: Secret | None = None
@@ -47,13 +51,14 @@ class ServiceSettings:
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret value that is known here, to be kept out of all texts."""
-        known = (self.gitlab_token, self.callback_secret)
+        known = (self.gitlab_token, self.callback_secret, self.initializer_token)
         addresses = (_password(address) for address in (self.store, self.broker or ""))
         return tuple(filter(None, (*(secret.value for secret in known if secret), *addresses)))
 
 
 def read_settings(environment: Mapping[str, str], home: Path) -> ServiceSettings:
-    """Settings from variables: ``SNIPBENCH_STORE``, ``…BROKER``, ``…DATABASES``, ``…API_TOKENS_FILE``, ``…GITLAB_URL``,
+    """Settings from variables: ``SNIPBENCH_STORE``, ``…BROKER``, ``…DATABASES``,
+    ``…INITIALIZER_URL``, ``…INITIALIZER_TOKEN[_FILE]``, ``…DATABASES_NETWORK``, ``…API_TOKENS_FILE``, ``…GITLAB_URL``,
     ``…GITLAB_TOKEN[_FILE]``, ``…SOURCE_HOSTS``, ``…CALLBACK_HOSTS``, ``…CALLBACK_SECRET[_FILE]``, ``…MAX_BODY_BYTES``.
 
     Raises:
@@ -65,8 +70,13 @@ def read_settings(environment: Mapping[str, str], home: Path) -> ServiceSettings
 
     tokens = given("API_TOKENS_FILE")
     databases = given("DATABASES") or "embedded"
-    if databases not in {"embedded", "docker"}:
-        raise UsageError(f"{PREFIX}DATABASES must be embedded or docker, not {databases!r}")
+    known: dict[str, Literal["embedded", "docker", "initializer"]] = {
+        "embedded": "embedded",
+        "docker": "docker",
+        "initializer": "initializer",
+    }
+    if databases not in known:
+        raise UsageError(f"{PREFIX}DATABASES must be embedded, docker or initializer, not {databases!r}")
     limit = given("MAX_BODY_BYTES") or str(MAX_BODY_BYTES)
     if not limit.isdigit() or int(limit) < 1024:
         raise UsageError(f"{PREFIX}MAX_BODY_BYTES must be a number of bytes from 1024 up, not {limit!r}")
@@ -74,7 +84,10 @@ def read_settings(environment: Mapping[str, str], home: Path) -> ServiceSettings
         home=home.resolve(),
         store=_address(environment, "STORE") or str(home.resolve() / "store.sqlite"),
         broker=_address(environment, "BROKER"),
-        databases="docker" if databases == "docker" else "embedded",
+        databases=known[databases],
+        initializer_url=given("INITIALIZER_URL"),
+        initializer_token=_secret(environment, "INITIALIZER_TOKEN"),
+        databases_network=given("DATABASES_NETWORK"),
         tokens_file=Path(tokens) if tokens else None,
         gitlab_url=given("GITLAB_URL"),
         gitlab_token=_secret(environment, "GITLAB_TOKEN"),

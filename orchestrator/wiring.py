@@ -71,6 +71,35 @@ def made_home(home: Path) -> Path:
     return place
 
 
+def initializing(settings: ServiceSettings, clock: Clock) -> DatabaseProvider:
+    """What the initializer serves databases with; it answers for what a former initializer of this home left.
+
+    Raises:
+        MachineError: the machine lacks what it needs.
+    """
+    if settings.databases == "embedded":
+        return EmbeddedProvider(settings.home, clock)
+    served = DockerProvider(settings.home, clock, network=settings.databases_network)
+    served.take_over()
+    return served
+
+
+def service_provider(settings: ServiceSettings, clock: Clock) -> DatabaseProvider:
+    """What serves a service's reference databases: this process, or the initializer that the settings name.
+
+    Raises:
+        UsageError: the initializer's address or token is missing.
+        MachineError: the machine lacks what it needs.
+    """
+    if settings.databases != "initializer":
+        return provider(settings.home, settings.databases, clock)
+    if settings.initializer_url is None or settings.initializer_token is None:
+        raise UsageError("databases of an initializer need SNIPBENCH_INITIALIZER_URL and …_TOKEN_FILE")
+    from orchestrator.databases.remote import RemoteProvider
+
+    return RemoteProvider(settings.initializer_url, settings.initializer_token.value, clock)
+
+
 def counter_source() -> CounterSource:
     """What brackets runs: a container's control group, which is exact, else the tree of processes."""
     return CombinedSource([(in_group, CgroupSource()), (is_process, ProcessTreeSource())])
@@ -84,17 +113,19 @@ def embedded(
     *,
     mode: str | None = None,
     store_address: str | None = None,
+    served: DatabaseProvider | None = None,
 ) -> Iterator[Parts]:
     """Everything on this machine. Leftovers of killed commands are reaped first.
 
-    A service leads with the same parts, its tasks standing in the store of ``store_address``.
+    A service leads with the same parts, its tasks standing in the store of ``store_address``, its databases
+    ``served`` by what the settings choose.
     """
     place = Home(made_home(home))
     clock = SystemClock()
     source = counter_source()
     address = store_address or str(place.store)
     store = open_store(address)
-    served = provider(place.root, databases, clock)
+    served = served or provider(place.root, databases, clock)
     for leftover in served.reap():
         progress.note(f"reaped {leftover}")
     try:
@@ -146,6 +177,10 @@ def _engine(spec: SessionSpec, clock: SystemClock, source: CounterSource) -> Eng
 def service(settings: ServiceSettings) -> Iterator[Parts]:
     """What a service leads with: the store of the settings, progress in the log."""
     with embedded(
-        settings.home, LoggedProgress(), settings.databases, mode="services", store_address=settings.store
+        settings.home,
+        LoggedProgress(),
+        mode="services",
+        store_address=settings.store,
+        served=service_provider(settings, SystemClock()),
     ) as parts:
         yield parts

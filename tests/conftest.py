@@ -89,6 +89,21 @@ def _docker() -> str | None:
     return None if found.returncode == 0 else f"no image {image} (tests/servers/postgres-image/make makes one)"
 
 
+STACK_IMAGES = tuple(f"snipbench-test/{name}" for name in ("snipbench:local", "redis:7", "mongo:7", "postgres:15"))
+
+
+def _stack() -> str | None:
+    if lack := _java() or _docker():
+        return lack
+    if not os.environ.get("SNIPBENCH_TEST_COMPOSE"):
+        return "SNIPBENCH_TEST_COMPOSE names no program of Compose v2 (tests/stack/prepare makes one)"
+    for image in STACK_IMAGES:
+        found = subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False, timeout=30)
+        if found.returncode != 0:
+            return f"no image {image} (tests/stack/prepare makes it)"
+    return None
+
+
 def _sandbox() -> str | None:
     return None if shutil.which("bwrap") else "no bubblewrap"
 
@@ -156,6 +171,7 @@ def _maven() -> str | None:
 GROUPS = {
     "spark": _java,
     "docker": _docker,
+    "stack": _stack,
     "sandbox": _sandbox,
     "browser": _browser,
     "redis": _redis,

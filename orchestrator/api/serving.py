@@ -77,8 +77,8 @@ def serve(settings: ServiceSettings, host: str, port: int) -> None:
     tokens = None if settings.tokens_file is None else Tokens.read(settings.tokens_file)
     check_exposure(host, tokens)
     log_to(secrets=settings.secrets())
-    signal.signal(signal.SIGTERM, _end)
-    with _listening(host, port) as listener, service(settings, tokens) as parts:
+    signal.signal(signal.SIGTERM, raise_exit)
+    with listening(host, port) as listener, service(settings, tokens) as parts:
         shown = f"[{host}]" if ":" in host else host
         print(f"snipbench API at http://{shown}:{listener.getsockname()[1]}", flush=True)  # noqa: T201 - for a person
         config = uvicorn.Config(
@@ -87,13 +87,13 @@ def serve(settings: ServiceSettings, host: str, port: int) -> None:
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _end(*_: object) -> None:
+def raise_exit(*_: object) -> None:
     """SIGTERM before or after uvicorn, which raises it again when it has ended, must not skip the closing."""
     raise SystemExit(0)
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def listening(host: str, port: int) -> Iterator[socket.socket]:
     """A socket that listens, made before anything else, so that a taken port costs nothing."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]

@@ -10,7 +10,7 @@ import click
 
 from orchestrator.cli import options
 
-ROLES = ("api", "leader", "analyzer")
+ROLES = ("api", "leader", "analyzer", "initializer")
 
 
 @click.command()
@@ -23,6 +23,8 @@ ROLES = ("api", "leader", "analyzer")
 @click.option("--scopes", default="read,submit,control", show_default=True, help="What the fresh token allows.")
 def serve(role: str, home: Path, host: str, port: int, tokens: Path | None, new_token: str | None, scopes: str) -> None:
     """Serve the HTTP API (role `api`), or do what it hands over through the broker (`leader`, `analyzer`).
+
+    `initializer` serves reference databases to the others, by id; only it needs the Docker engine.
 
     Without SNIPBENCH_BROKER the API does the work in its own process, one task at a time.
     """
@@ -41,6 +43,11 @@ def serve(role: str, home: Path, host: str, port: int, tokens: Path | None, new_
         from orchestrator.api.serving import serve as serve_api
 
         serve_api(settings, host, port)
+        return
+    if role == "initializer":
+        from orchestrator.initializer.serving import serve as serve_initializer
+
+        serve_initializer(settings, host, port)
         return
     from orchestrator.dispatch.serving import serve_worker
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import click
 from orchestrator.cli import options
 from orchestrator.cli.results import opened
 from snipbench.domain.analysis import Metric
-from snipbench.errors import UsageError
 
 
 @click.command()
@@ -34,10 +32,8 @@ def suggest(
     with opened(home) as store:
         task_id = find_task(store, task)
         found = suggestions_of(store, task_id)
-        document = store.get("tasks", task_id) or {}
+        mode = (store.get("tasks", task_id) or {}).get("mode")
     if new or not found:
-        if not document.get("settled"):
-            raise UsageError(f"task {task_id} has not ended; `snipbench retry {task_id}` goes on with one that stopped")
         from snipbench.domain.analysis import Budget, Optimize
 
         analysis = Optimize(
@@ -48,8 +44,7 @@ def suggest(
             advisor=advisor,
             budget=None if tokens is None else Budget(tokens=tokens),
         )
-        databases = "docker" if document.get("mode") == "docker" else "embedded"
-        report, found = _make(home, task_id, analysis, as_json, databases)
+        report, found = _make(home, task_id, analysis, as_json, "docker" if mode == "docker" else "embedded")
         click.echo(report["sentence"], err=True)
         code = 1 if report["verdict"] == "failed" else 0
     if as_json:
@@ -83,12 +78,7 @@ def apply(suggestion: str, home: Path, force: bool, target: Path | None) -> None
 def _make(
     home: Path, task_id: str, analysis: Any, as_json: bool, databases: Any
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Make an analysis anew, land the task and renew its report.
-
-    Raises:
-        UsageError: its advisor cannot be had; what was suggested before is still there.
-    """
-    from analyzer.advisors.choosing import choose_advisor
+    """Make an analysis anew, land the task and renew its report."""
     from analyzer.proof import documents
     from orchestrator import wiring
     from orchestrator.cli.run import progress
@@ -96,7 +86,6 @@ def _make(
     from orchestrator.leading.taskbook import TaskBook
     from orchestrator.proving.improving import run_optimize
 
-    choose_advisor(analysis.advisor, os.environ)
     with wiring.embedded(home, progress(as_json), databases) as parts:
         documents.forget(parts.store, task_id, analysis.name)
         report = run_optimize(parts, task_id, analysis)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.databases.documents import database_from_document, database_to_document
 from orchestrator.databases.locks import directories_lock
-from orchestrator.databases.ownership import Owner
+from orchestrator.databases.ownership import OWNER_FILE, Owner
 from orchestrator.databases.port import ReferenceDatabase
 from orchestrator.databases.prototypes import remove_tree
 from orchestrator.databases.servers import Servers
@@ -70,6 +70,25 @@ class CloneStore:
             owner = Owner.read(directory)
             if owner is not None and owner.alive() and _prototype_key(directory) == prototype_key:
                 yield directory.name
+
+    def owners(self) -> dict[str, str]:
+        """The task of every clone that is served, by the clone's id; those that nobody owns are left out."""
+        served = (directory for directory in self._directories() if (directory / SERVED_FILE).exists())
+        owned = ((directory.name, Owner.read(directory)) for directory in served)
+        return {name: owner.task for name, owner in owned if owner is not None}
+
+    def take_over(self) -> None:
+        """Answer for the served clones of a former process, and let nobody answer for what it did not finish.
+
+        For the one process that uses this place: whoever else left something here is dead, in doubt as well.
+        """
+        with directories_lock(self.root):
+            for directory in self._directories():
+                owner = Owner.read(directory)
+                if owner is not None and (directory / SERVED_FILE).exists():
+                    Owner.this_process(owner.task).write(directory)
+                else:
+                    (directory / OWNER_FILE).unlink(missing_ok=True)
 
     def release(self, clone_id: str) -> None:
         """Stop whatever serves the clone and remove it; nothing to do where there is none."""

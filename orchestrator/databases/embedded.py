@@ -6,7 +6,7 @@ Everything lies below ``HOME/databases``: ``prototypes/``, ``clones/``, ``buildi
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.databases import roles
@@ -56,7 +56,7 @@ class EmbeddedProvider:
     def dataset_hash(self, database: Database, base: Path) -> str:
         return dataset_hash(generator_for(database.dataset, base))
 
-    def prepare(self, database: Database, base: Path) -> Prototype:
+    def prepare(self, database: Database, base: Path, *, owner: str | None = None) -> Prototype:
         return self._prototypes.prepare(generator_for(database.dataset, base), self._servers)
 
     def clone(
@@ -102,6 +102,9 @@ class EmbeddedProvider:
 
     def find(self, clone_id: str) -> ReferenceDatabase:
         return self._clones.find(clone_id)
+
+    def clones(self) -> Mapping[str, str]:
+        return self._clones.owners()
 
     def release(self, clone_id: str) -> None:
         with self._lock:

@@ -89,8 +89,11 @@ class DatabaseProvider(Protocol):
         """Hash of what the dataset would contain; files are relative to ``base``. No side effects."""
         ...
 
-    def prepare(self, database: Database, base: Path) -> Prototype:
-        """The prototype, built if it is not there. An interrupted build leaves nothing."""
+    def prepare(self, database: Database, base: Path, *, owner: str | None = None) -> Prototype:
+        """The prototype, built if it is not there. An interrupted build leaves nothing.
+
+        ``owner`` is the task that it is for; a provider that looks the database up in the task's order needs it.
+        """
         ...
 
     def clone(
@@ -114,6 +117,10 @@ class DatabaseProvider(Protocol):
         Raises:
             DatabaseError: there is no such clone (any more).
         """
+        ...
+
+    def clones(self) -> Mapping[str, str]:
+        """The owner of every clone that is served, by the clone's id."""
         ...
 
     def release(self, clone_id: str) -> None:

@@ -122,7 +122,9 @@ class Stretch:
         database = self._order.database(self._order.experiment(experiment).database)
         self._stage(Stage.DATABASE_REQUESTED, experiment, database.name)
         if database.name not in self._prototypes:
-            self._prototypes[database.name] = self._parts.databases.prepare(database, self._base)
+            self._prototypes[database.name] = self._parts.databases.prepare(
+                database, self._base, owner=self._book.task.task_id
+            )
         prototype = self._prototypes[database.name]
         how = "built" if prototype.built else "found"
         self._stage(Stage.DATABASE_PREPARED, experiment, f"{how}, {prototype.bytes / 1e6:.0f} MB")

@@ -1,7 +1,4 @@
-"""Two sandboxed sessions on one clone: the original in one, the candidate in the other.
-
-While something is timed only one of them is at work; the other stands still.
-"""
+"""Two sandboxed sessions on one clone: the original in one, the candidate in the other, never both at work."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def plans_of(
     for name in dict.fromkeys(experiment for experiment, _ in missing):
         experiment = order.experiment(name)
         database = order.database(experiment.database)
-        prototype = parts.databases.prepare(database, order_folder(record, parts.home))
+        prototype = parts.databases.prepare(database, order_folder(record, parts.home), owner=task_id)
         clone = parts.databases.clone(prototype, database, owner=task_id)
         engine = parts.new_engine(session_spec(parts, order, work=parts.home.work, logs=parts.home.logs))
         try:

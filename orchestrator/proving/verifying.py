@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -139,7 +139,7 @@ class Verifier:
         folder = self._work / suggestion_id / name
         logs = self._parts.home.logs / "proofs" / suggestion_id / name
         return Duel(
-            replace(session_spec(self._parts, self._order, work=folder, logs=logs, share=2), self_test=False),
+            session_spec(self._parts, self._order, work=folder, logs=logs, share=2),
             self._parts.sandboxing.session,
             PrepareRequest(
                 experiment=experiment.name,
@@ -160,7 +160,7 @@ class Verifier:
     def _clone(self, experiment: Experiment) -> Iterator[ReferenceDatabase]:
         database = self._order.database(experiment.database)
         if database.name not in self._prototypes:
-            self._prototypes[database.name] = self._parts.databases.prepare(database, self._base)
+            self._prototypes[database.name] = self._parts.databases.prepare(database, self._base, owner=self._task_id)
         clone = self._parts.databases.clone(self._prototypes[database.name], database, owner=self._task_id)
         try:
             yield clone

@@ -98,8 +98,10 @@ class ControlGroup:
         """All counters now."""
         processes = self._processes()
         cpu, user, system, resolution = self._cpu()
-        io = self._io.read(processes)
         threads = self._number(self._tasks, "pids.current")
+        if not processes and not threads:
+            raise GroupGone
+        io = self._io.read(processes) if processes else None
         return Counters(
             at=at,
             cpu_user_seconds=user,
@@ -110,7 +112,7 @@ class ControlGroup:
             read_bytes=None if io is None else io[0],
             write_bytes=None if io is None else io[1],
             io_definition="proc_io",
-            processes=len(processes),
+            processes=len(processes) or None,
             threads=threads,
             cpu_resolution_seconds=resolution,
         )
@@ -125,7 +127,10 @@ class ControlGroup:
         self._io.close()
 
     def _processes(self) -> list[int]:
-        """Ids of the processes, rising. Opened each time: version 1 gives a kept descriptor the list of before."""
+        """Ids of the processes, rising. Opened each time: version 1 gives a kept descriptor the list of before.
+
+        Processes of a namespace that is not ours have no id here: version 1 leaves them out, version 2 writes 0.
+        """
         try:
             found = sorted(map(int, self._members.read_bytes().split()))
         except FileNotFoundError as error:
@@ -134,9 +139,7 @@ class ControlGroup:
             if error.errno == errno.ENODEV:
                 raise GroupGone from error
             raise
-        if not found:
-            raise GroupGone
-        return found
+        return [pid for pid in found if pid != 0]
 
     def _cpu(self) -> tuple[float, float | None, float | None, float]:
         """CPU in all, user, system, resolution; all in seconds."""

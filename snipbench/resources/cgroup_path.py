@@ -24,6 +24,16 @@ def cgroup_of(pid: int, containing: str = "") -> str | None:
     return next((path for path in paths if path != "/" and containing in path), None)
 
 
+def group_of_container(container_id: str, mounted: Mapping[str, Path] | None = None) -> str | None:
+    """Path of a Docker container's control group, where the machine's hierarchies are to be seen from here.
+
+    A process in a container sees them where the machine's ``/sys/fs/cgroup`` is mounted for it.
+    """
+    candidates = (f"/docker/{container_id}", f"/system.slice/docker-{container_id}.scope")
+    points = set((hierarchies() if mounted is None else mounted).values())
+    return next((path for path in candidates if any((point / path[1:]).is_dir() for point in points)), None)
+
+
 @cache
 def hierarchies(mountinfo: Path = Path("/proc/self/mountinfo")) -> Mapping[str, Path]:
     """Where each controller's hierarchy is mounted, by the controller's name; version 2 under ``UNIFIED``."""

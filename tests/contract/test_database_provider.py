@@ -19,6 +19,7 @@ from orchestrator.databases.port import Connection, DatabaseProvider, Prototype,
 from orchestrator.databases.statements import cancel_backends, table_facts
 from snipbench.domain.order import CloneChoice, Database, Limits, Tpch
 from snipbench.errors import DatabaseError
+from tests.servers.initializer_server import TOKEN, Submitting, initializer_server
 
 pytestmark = pytest.mark.postgres
 
@@ -36,10 +37,24 @@ TPCH_ROWS = {
 }
 
 
-@pytest.fixture(scope="session", params=["embedded", pytest.param("docker", marks=pytest.mark.docker)])
-def provider(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DatabaseProvider:
+@pytest.fixture(scope="session", params=["embedded", pytest.param("docker", marks=pytest.mark.docker), "remote"])
+def provider(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedProvider | DockerProvider | Submitting]:
     home = tmp_path_factory.mktemp(request.param)
-    return EmbeddedProvider(home) if request.param == "embedded" else DockerProvider(home)
+    if request.param == "remote":
+        with initializer_server(EmbeddedProvider(home), home) as remote:
+            yield remote
+    else:
+        yield EmbeddedProvider(home) if request.param == "embedded" else DockerProvider(home)
+
+
+def constructor(provider: DatabaseProvider, home: str) -> str:
+    """How another process makes the same provider."""
+    if isinstance(provider, Submitting):
+        return f"from orchestrator.databases.remote import RemoteProvider as P; p = P({provider.url!r}, {TOKEN!r})"
+    kind = type(provider)
+    return f"from {kind.__module__} import {kind.__name__} as P; p = P(Path({home!r}))"
 
 
 def shop(**changes: Any) -> Database:
@@ -181,14 +196,9 @@ def test_a_clone_tells_how_it_was_made_and_what_it_is(served: ReferenceDatabase,
 def test_another_process_finds_a_clone_that_is_served(provider: DatabaseProvider, prototype: Prototype) -> None:
     clone = provider.clone(prototype, shop(settings={"work_mem": "8MB"}), owner="task-found")
     try:
-        program = f"""
-import sys
-from pathlib import Path
-from {type(provider).__module__} import {type(provider).__name__}
-print(repr({type(provider).__name__}(Path(sys.argv[1])).find(sys.argv[2])))
-"""
         home = str(prototype.directory).partition("/databases/")[0]
-        command = [sys.executable, "-c", program, home, clone.clone_id]
+        program = f"from pathlib import Path; {constructor(provider, home)}; print(repr(p.find({clone.clone_id!r})))"
+        command = [sys.executable, "-c", program]
         told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
         found = provider.find(clone.clone_id)
     finally:
@@ -196,6 +206,13 @@ print(repr({type(provider).__name__}(Path(sys.argv[1])).find(sys.argv[2])))
     assert found == clone
     assert told == repr(found)
     assert clone.run.password not in told
+
+
+def test_a_clone_tells_whose_it_is_as_long_as_it_is_there(provider: DatabaseProvider, prototype: Prototype) -> None:
+    clone = provider.clone(prototype, shop(), owner="task-owning")
+    assert provider.clones()[clone.clone_id] == "task-owning"
+    provider.release(clone.clone_id)
+    assert clone.clone_id not in provider.clones()
 
 
 def test_no_clone_is_found_that_was_released_or_never_was(provider: DatabaseProvider, prototype: Prototype) -> None:
@@ -250,7 +267,7 @@ def test_a_setting_that_cannot_be_is_refused_in_postgresqls_words(
 
 def test_limits_are_honoured_or_reported_as_ignored(provider: DatabaseProvider, prototype: Prototype) -> None:
     asked = shop(limits=Limits(cpus=1, memory=1 << 30))
-    if isinstance(provider, EmbeddedProvider):
+    if isinstance(provider, EmbeddedProvider | Submitting):
         clone = provider.clone(prototype, asked.model_copy(update={"image": "postgres:17"}), owner="task-limits")
         assert clone.ignored == ("image", "limits.cpus", "limits.memory")
     else:

@@ -14,7 +14,9 @@ from orchestrator.cli.serve import ROLES
 from orchestrator.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
-OURS = ("api", "leader", "analyzer")
+OURS = ("api", "leader", "analyzer", "initializer")
+NEED_DATABASES = ("leader",)
+"""Those that ask the initializer, which has to be ready first."""
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +29,12 @@ def test_every_service_is_confined_and_limited(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
-        assert service["user"].partition(":")[0] not in {"0", "root", ""}, name
+        assert name == "s3" or service["user"].partition(":")[0] not in {"0", "root", ""}, name
         assert service["mem_limit"], name
         assert service["pids_limit"], name
         assert "privileged" not in service, name
-        assert not any("docker.sock" in str(volume) for volume in service.get("volumes", ())), name
+        sockets = [volume for volume in service.get("volumes", ()) if "docker.sock" in str(volume)]
+        assert bool(sockets) == (name == "initializer"), name
         assert re.fullmatch(r"\$\{SNIPBENCH_\w*IMAGE:-[^}]+\}", service["image"]), name
 
 
@@ -40,12 +43,13 @@ def test_our_services_start_after_healthy_redis_and_mongo_and_run_commands_that_
 ) -> None:
     for name in OURS:
         service = compose["services"][name]
-        assert service["depends_on"] == {each: {"condition": "service_healthy"} for each in ("redis", "mongo")}
+        needed = {"redis", "mongo"} | ({"initializer"} if name in NEED_DATABASES else set())
+        assert service["depends_on"] == {each: {"condition": "service_healthy"} for each in needed}
         assert service["read_only"] is True
         role = service["command"][1]
         assert service["command"][0] == "serve"
         assert (role if role in ROLES else "api") == name
-    for name in ("api", "redis", "mongo"):
+    for name in ("api", "initializer", "redis", "mongo"):
         assert compose["services"][name]["healthcheck"]["test"][0] == "CMD"
 
 
@@ -63,7 +67,13 @@ def test_settings_read_what_compose_sets(compose: dict[str, Any], tmp_path: Path
         name: re.sub(r"\$\{[^}]*\}", "", str(value))
         for name, value in compose["services"]["leader"]["environment"].items()
     }
-    settings = read_settings(environment, tmp_path)
+    token = tmp_path / "token"
+    token.write_text("shared")
+    assert environment["SNIPBENCH_INITIALIZER_TOKEN_FILE"] == "/run/secrets/initializer_token"
+    settings = read_settings(environment | {"SNIPBENCH_INITIALIZER_TOKEN_FILE": str(token)}, tmp_path)
+    assert settings.databases == "initializer"
+    assert settings.initializer_token is not None
+    assert settings.initializer_token.value in settings.secrets()
     assert settings.store.startswith("mongodb://mongo")
     assert settings.broker == "redis://redis:6379/0"
 

@@ -13,7 +13,6 @@ from orchestrator.databases.cluster import ADMIN, locale_arguments, major, write
 from orchestrator.databases.cluster import DATA as DATA_FOLDER
 from orchestrator.databases.docker.engine import translated
 from orchestrator.databases.docker.images import Image
-from orchestrator.databases.docker.labels import labels
 from orchestrator.databases.docker.programs import run_program
 from orchestrator.databases.docker.template import DATA, HOST, PORT, STATEMENTS, Mounted, Template
 from orchestrator.databases.install import Install
@@ -151,7 +150,7 @@ class ContainerCluster:
             self.kind.image.program("postgres"),
             ["-D", DATA, *(part for name, value in options.items() for part in ("-c", f"{name}={value}"))],
             (self.data,),
-            labels(template.root, self.workspace.name),
+            template.labels(self.workspace.name),
             name=self.workspace.name,
             health=(self.kind.image.program("pg_isready"), "-q", "-h", HOST),
             limits=self.limits,
@@ -188,7 +187,7 @@ class ContainerCluster:
             arguments,
             what=f"PostgreSQL of image {self.kind.image.name}",
             mounts=(self.data, *mounts),
-            labels=labels(self.kind.template.root, self.workspace.name),
+            labels=self.kind.template.labels(self.workspace.name),
         )
 
 

@@ -10,16 +10,19 @@ from pathlib import Path
 from orchestrator.databases.ownership import Owner
 
 ROOT = "snipbench.root"
-"""Directory of the home that it belongs to."""
+"""Directory of the home that it belongs to, as the engine's machine knows it."""
 WORKSPACE = "snipbench.workspace"
 """Name of the clone or of the unfinished build."""
+NETWORK = "snipbench.network"
+"""The network of containers that it is for; absent where it is reached over the loopback."""
 OWNER = "snipbench.owner"
 """The process that answers for it, as JSON (:class:`orchestrator.databases.ownership.Owner`)."""
 
 
-def labels(root: Path, workspace: str) -> dict[str, str]:
-    """Labels of a container or volume made by this process."""
-    return {ROOT: str(root), WORKSPACE: workspace, OWNER: json.dumps(asdict(Owner.this_process(workspace)))}
+def labels(root: Path, workspace: str, network: str | None = None) -> dict[str, str]:
+    """Labels of a container or volume made by this process; ``root`` as the engine's machine knows it."""
+    owner = json.dumps(asdict(Owner.this_process(workspace)))
+    return {ROOT: str(root), WORKSPACE: workspace, OWNER: owner} | ({NETWORK: network} if network else {})
 
 
 def orphaned(found: Mapping[str, str]) -> bool:

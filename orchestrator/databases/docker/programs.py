@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.databases.docker.engine import translated
-from orchestrator.databases.docker.labels import labels as labels_of
 from orchestrator.databases.docker.template import Mounted, Template
 from snipbench.errors import DatabaseError
 
@@ -30,7 +29,7 @@ def run_program(
         DatabaseError: it did not end with 0, in its own words.
     """
     with translated(what):
-        made = template.program(image_id, program, arguments, mounts, labels or labels_of(template.root, "program"))
+        made = template.program(image_id, program, arguments, mounts, labels or template.labels("program"))
         container = client.containers.create(**made)
         try:
             container.start()

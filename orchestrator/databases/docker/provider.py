@@ -7,7 +7,7 @@ that name the home, the clone and the process that answers for it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.databases import roles
@@ -20,6 +20,7 @@ from orchestrator.databases.cluster import DATA as DATA_FOLDER
 from orchestrator.databases.docker.cluster import ContainerCluster, ContainerKind
 from orchestrator.databases.docker.engine import connect
 from orchestrator.databases.docker.images import find_image
+from orchestrator.databases.docker.place import on_the_host
 from orchestrator.databases.docker.servers import ContainerServers
 from orchestrator.databases.docker.strategies import Overlays, Strategy, choose
 from orchestrator.databases.docker.template import DATA, Mounted, Template
@@ -42,7 +43,8 @@ class DockerProvider:
     Containers outlive a killed process; :meth:`reap` of the next one removes them.
 
     Args:
-        home: below it are prototypes and clones; the engine must see it under the same path.
+        home: below it are prototypes and clones; the engine must see it, or it must be on a volume
+            of the container that this process is in.
         clock: measures what is reported.
         network: a network of containers to reach databases in, for a caller inside it; None: over loopback ports.
 
@@ -56,20 +58,31 @@ class DockerProvider:
         self._root = (home / "databases" / "docker").resolve()
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._account = server_account()
-        self._template = Template(self._root, self._account, network)
+        host_root = on_the_host(self._client, self._root)
+        self._template = Template(self._root, self._account, host_root, network)
         self._template.write()
         self._install = find_install(self._account)
-        self._servers = ContainerServers(self._client, self._root)
+        self._servers = ContainerServers(self._client, self._template)
         self._prototypes = PrototypeStore(self._root, self._servers, self._clock)
         self._clones = CloneStore(self._root, self._servers, self._clock)
         self._overlays = Overlays(self._client, self._template)
         self._overlay_refusal: tuple[str | None] | None = None
         self._lock = threading.Lock()
 
+    def take_over(self) -> None:
+        """Answer for what a former process left that served databases from this home, as the only one that does.
+
+        Its served clones go on; :meth:`reap` then removes what it did not finish.
+        """
+        self._clones.take_over()
+        self._prototypes.take_over()
+        places = (*self._root.glob("clones/*"), *self._root.glob("building/*"))
+        self._servers.take_over([place.name for place in places])
+
     def dataset_hash(self, database: Database, base: Path) -> str:
         return dataset_hash(generator_for(database.dataset, base))
 
-    def prepare(self, database: Database, base: Path) -> Prototype:
+    def prepare(self, database: Database, base: Path, *, owner: str | None = None) -> Prototype:
         return self._prototypes.prepare(generator_for(database.dataset, base), self._kind(database))
 
     def clone(
@@ -123,6 +136,9 @@ class DockerProvider:
 
     def find(self, clone_id: str) -> ReferenceDatabase:
         return self._clones.find(clone_id)
+
+    def clones(self) -> Mapping[str, str]:
+        return self._clones.owners()
 
     def release(self, clone_id: str) -> None:
         self._clones.release(clone_id)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.databases.docker.engine import translated
-from orchestrator.databases.docker.labels import WORKSPACE, orphaned, selection
+from orchestrator.databases.docker.labels import ROOT, WORKSPACE, orphaned, selection
+from orchestrator.databases.docker.template import Template
 
 IN_PROGRESS = 409
 """The engine's answer where somebody else is removing the same container."""
@@ -20,7 +21,12 @@ class ContainerServers:
     """Implements :class:`orchestrator.databases.servers.Servers`: a clone is thrown away, so its server is killed."""
 
     client: Any
-    root: Path
+    template: Template
+
+    @property
+    def root(self) -> Path:
+        """The home, as labels name it."""
+        return self.template.host_root
 
     def stop(self, workspace: Path) -> None:
         """Remove the workspace's containers, then its volumes."""
@@ -33,16 +39,25 @@ class ContainerServers:
         """The same."""
         self.stop(workspace)
 
+    def take_over(self, workspaces: Collection[str]) -> None:
+        """Remove what is of this home and of none of its ``workspaces``, whoever made it."""
+        with translated("leftovers in Docker cannot be listed"):
+            found = {labels.get(WORKSPACE, "") for labels in self._labelled() if labels.get(ROOT) == str(self.root)}
+        for workspace in sorted(found - set(workspaces)):
+            self._remove(selection(self.root, workspace))
+
     def reap(self) -> list[str]:
         """Remove containers and volumes whose owner is dead, though their directories may be gone.
 
-        Also those of homes that are no more. Returns the names of their workspaces.
+        Also those of homes that are no more, where this process sees the engine's machine. Returns the names of their
+        workspaces.
         """
+        sees_homes = self.template.root == self.template.host_root
         dead: dict[tuple[str, str], None] = {}
         with translated("leftovers in Docker cannot be listed"):
             for found in self._labelled():
-                root = found.get("snipbench.root", "")
-                if orphaned(found) and (root == str(self.root) or not Path(root).is_dir()):
+                root = found.get(ROOT, "")
+                if orphaned(found) and (root == str(self.root) or (sees_homes and not Path(root).is_dir())):
                     dead[root, found.get(WORKSPACE, "")] = None
         for root, workspace in dead:
             self._remove(selection(Path(root), workspace))

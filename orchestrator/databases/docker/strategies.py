@@ -10,7 +10,6 @@ from typing import Any
 from orchestrator.databases import cloning
 from orchestrator.databases.account import Account
 from orchestrator.databases.docker.engine import translated
-from orchestrator.databases.docker.labels import labels
 from orchestrator.databases.docker.programs import run_program
 from orchestrator.databases.docker.template import DATA, Mounted, Template
 from orchestrator.databases.port import Prototype
@@ -84,7 +83,8 @@ class Overlays:
 
     def make(self, prototype: Path, workspace: Path) -> Mounted:
         """A volume for the workspace; its upper layer is the workspace's ``upper``. DatabaseError if it cannot be."""
-        upper, work = layers(workspace, self.template.account)
+        made = layers(workspace, self.template.account)
+        lower, upper, work = (self.template.on_host(path) for path in (prototype, *made))
         with translated("the clone's volume cannot be made"):
             volume = self.client.volumes.create(
                 name=f"snipbench-{workspace.name}",
@@ -92,22 +92,22 @@ class Overlays:
                 driver_opts={
                     "type": "overlay",
                     "device": "overlay",
-                    "o": f"lowerdir={prototype},upperdir={upper},workdir={work}",
+                    "o": f"lowerdir={lower},upperdir={upper},workdir={work}",
                 },
-                labels=labels(self.template.root, workspace.name),
+                labels=self.template.labels(workspace.name),
             )
         return Mounted(str(volume.name), DATA)
 
     def refusal(self, image_id: str, scratch: Path) -> str | None:
         """Why there can be no overlays in this home, found by trying in ``scratch``; None if there can."""
-        if awkward := AWKWARD & set(str(self.template.root)):
+        if awkward := AWKWARD & set(str(self.template.host_root)):
             return f"the home's path has {''.join(sorted(awkward))!r} in it, which a mount's options cannot carry"
         lower = scratch / "lower"
         lower.mkdir(mode=0o700)
         self.template.account.own(lower)
         try:
             mounted = self.make(lower, scratch)
-            own = labels(self.template.root, scratch.name)
+            own = self.template.labels(scratch.name)
             run_program(
                 self.client,
                 self.template,

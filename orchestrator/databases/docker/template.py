@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.databases.account import Account
+from orchestrator.databases.docker.labels import labels
 from snipbench.domain.order import Limits
 
 DATA = "/snipbench/data"
@@ -35,12 +36,22 @@ class Template:
     """What all containers of a home have in common.
 
     ``account`` is the user of the host that files belong to; ``passwd`` tells its name to the programs inside.
-    ``network`` is a network of containers to be reached in; None: over a loopback port of the host.
+    ``host_root`` is where the engine's machine has ``root``. ``network`` is a network of containers to be reached in;
+    None: over a loopback port of the host.
     """
 
     root: Path
     account: Account
+    host_root: Path
     network: str | None = None
+
+    def labels(self, workspace: str) -> dict[str, str]:
+        """What marks everything that is made for a workspace."""
+        return labels(self.host_root, workspace, self.network)
+
+    def on_host(self, path: Path) -> Path:
+        """The engine's name for something below ``root``."""
+        return self.host_root / path.relative_to(self.root)
 
     @property
     def passwd(self) -> Path:
@@ -60,10 +71,10 @@ class Template:
         program: str,
         arguments: Sequence[str],
         mounts: Sequence[Mounted],
-        labels: Mapping[str, str],
+        marks: Mapping[str, str],
     ) -> dict[str, Any]:
         """Arguments of ``containers.create`` for a program that ends by itself and talks to nobody."""
-        return self._common(image_id, program, arguments, mounts, labels) | {
+        return self._common(image_id, program, arguments, mounts, marks) | {
             "network_mode": "none",
             "healthcheck": {"test": ["NONE"]},
         }
@@ -74,7 +85,7 @@ class Template:
         program: str,
         arguments: Sequence[str],
         mounts: Sequence[Mounted],
-        labels: Mapping[str, str],
+        marks: Mapping[str, str],
         *,
         name: str,
         health: Sequence[str],
@@ -86,7 +97,7 @@ class Template:
         swap = {} if limits.memory_bytes is None else {"memswap_limit": limits.memory_bytes}
         cpus = {} if limits.cpus is None else {"nano_cpus": round(limits.cpus * 1e9)}
         return (
-            self._common(image_id, program, arguments, mounts, labels)
+            self._common(image_id, program, arguments, mounts, marks)
             | reach
             | memory
             | swap
@@ -105,17 +116,17 @@ class Template:
         program: str,
         arguments: Sequence[str],
         mounts: Sequence[Mounted],
-        labels: Mapping[str, str],
+        marks: Mapping[str, str],
     ) -> dict[str, Any]:
         return {
             "image": image_id,
             "entrypoint": [program],
             "command": list(arguments),
-            "labels": dict(labels),
+            "labels": dict(marks),
             "user": f"{self.account.uid}:{self.account.gid}",
             "working_dir": "/",
             "environment": {"LC_ALL": "C", "TZ": "UTC"},
-            "mounts": [_mount(mounted) for mounted in (*mounts, Mounted(self.passwd, "/etc/passwd", read_only=True))],
+            "mounts": [self._mount(each) for each in (*mounts, Mounted(self.passwd, "/etc/passwd", read_only=True))],
             "read_only": True,
             "tmpfs": {"/tmp": "size=64m,mode=1777"},
             "shm_size": SHARED_MEMORY_BYTES,
@@ -126,15 +137,15 @@ class Template:
             "restart_policy": {"Name": "no"},
         }
 
+    def _mount(self, mounted: Mounted) -> Any:
+        from docker.types import Mount
 
-def _mount(mounted: Mounted) -> Any:
-    from docker.types import Mount
-
-    volume = isinstance(mounted.source, str)
-    return Mount(
-        mounted.target,
-        str(mounted.source),
-        type="volume" if volume else "bind",
-        read_only=mounted.read_only,
-        **({"no_copy": True} if volume else {}),
-    )
+        volume = isinstance(mounted.source, str)
+        source = mounted.source if isinstance(mounted.source, str) else str(self.on_host(mounted.source))
+        return Mount(
+            mounted.target,
+            source,
+            type="volume" if volume else "bind",
+            read_only=mounted.read_only,
+            **({"no_copy": True} if volume else {}),
+        )
