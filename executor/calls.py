@@ -25,6 +25,8 @@ class SessionSpec:
     memory_cap_bytes: int | None
     work_directory: Path
     log_directory: Path
+    self_test: bool = True
+    """Whether Spark proves at the start that its parts fit together; it need not where a session of the task has."""
 
 
 @dataclass(frozen=True, slots=True)

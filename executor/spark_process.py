@@ -85,7 +85,7 @@ class SparkProcess:
         return Target("executor", pid=self._supervisor.pid)
 
     def start(self) -> SessionFacts:
-        """Start the process and Spark in it, and have Spark prove that its parts fit together.
+        """Start the process and Spark in it, and have Spark prove that its parts fit together, if it is to.
 
         Raises:
             MachineError: Spark does not start or fails its self-test; the message names versions.
@@ -100,6 +100,7 @@ class SparkProcess:
             "jars": [str(jar) for jar in self._spec.jars],
             "work_directory": str(self._spec.work_directory),
             "log_directory": str(self._spec.log_directory),
+            "self_test": self._spec.self_test,
         }
         try:
             self._supervisor.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ API_KEY = "OPENAI_API_KEY"
 API_KEY_FILE = "OPENAI_API_KEY_FILE"
 MODEL = "SNIPBENCH_ADVISOR_MODEL"
 SCRIPT = "SNIPBENCH_ADVISOR_SCRIPT"
+TIMEOUT = "SNIPBENCH_ADVISOR_TIMEOUT_SECONDS"
+TIMEOUT_SECONDS = 120.0
+"""For one piece of advice with all its retries, unless settings say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class AdvisorSettings:
     api_key_file: Path | None = None
     model: str | None = None
     script: Path | None = None
-    timeout_seconds: float = 120.0
+    timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ def choose_advisor(
         clock: what tells the time and waits.
 
     Raises:
-        UsageError: no such advisor, ``scripted`` without a script, or a file that cannot be read.
+        UsageError: no such advisor, ``scripted`` without a script, a file that cannot be read, or a time-out that is no
+            number of seconds.
     """
     settings = settings or AdvisorSettings()
     if asked == "rules":
@@ -77,6 +82,7 @@ def choose_advisor(
     missing = _missing(settings, environment, key)
     if missing is not None:
         return ChosenAdvisor(RulesAdvisor(), asked, f"{missing}, so the advisor is rules instead of llm")
+    seconds = _timeout_seconds(settings, environment)
     redactor = Redactor({*secrets, *secret_values(environment), *([key] if key else [])})
     from analyzer.advisors.endpoint import Endpoint
     from analyzer.advisors.exchanges import ExchangeLog
@@ -89,7 +95,7 @@ def choose_advisor(
         clock=clock,
         log=ExchangeLog(store, clock, redactor),
         redactor=redactor,
-        limits=LlmLimits(seconds=settings.timeout_seconds),
+        limits=LlmLimits(seconds=seconds),
     )
     return ChosenAdvisor(advisor, asked)
 
@@ -105,6 +111,21 @@ def _missing(settings: AdvisorSettings, environment: Mapping[str, str], key: str
     except ImportError:
         return "the package openai is not installed (pip install 'snipbench[advisors]')"
     return None
+
+
+def _timeout_seconds(settings: AdvisorSettings, environment: Mapping[str, str]) -> float:
+    if settings.timeout_seconds is not None:
+        return settings.timeout_seconds
+    text = environment.get(TIMEOUT, "").strip()
+    if not text:
+        return TIMEOUT_SECONDS
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise UsageError(f"{TIMEOUT} must be a number of seconds above 0, not {text!r}")
+    return seconds
 
 
 def _key(settings: AdvisorSettings, environment: Mapping[str, str]) -> str | None:

@@ -30,6 +30,7 @@ class Main:
             tuple(body["jars"]),
             Path(body["work_directory"]),
             Path(body["log_directory"]),
+            self_test=body["self_test"],
         )
         facts = versions(spark) | {
             "conf": sorted([name, value] for name, value in spark.sparkContext.getConf().getAll()),

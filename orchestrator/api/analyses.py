@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 from pydantic import ValidationError
 
@@ -15,7 +17,12 @@ from snipbench.domain.analysis import Classify
 router = APIRouter(tags=["analyses"])
 
 
-@router.post("/analyses", status_code=202, summary="Ask for an analysis")
+_LINKS: dict[str, Any] = {
+    "analysis": {"operationId": "analysis", "parameters": {"analysis_id": "$response.body#/analysis_id"}}
+}
+
+
+@router.post("/analyses", status_code=202, responses={202: {"links": _LINKS}}, summary="Ask for an analysis")
 def analyse(wanted: AnalysisRequest, response: Response, service: The, _: Submitter) -> AnalysisModel:
     """Learn performance classes from a task's measurements."""
     if not service.task(wanted.task_id).get("settled"):

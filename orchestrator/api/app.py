@@ -49,6 +49,7 @@ def create_app(service: Service) -> FastAPI:
             "4XX": {"model": problems.ProblemModel, "description": "What was wrong with the request"},
             "5XX": {"model": problems.ProblemModel, "description": "What went wrong here"},
         },
+        generate_unique_id_function=lambda route: route.name,
         redoc_url=None,
         docs_url=None,
     )

@@ -12,6 +12,18 @@ from orchestrator.api.problems import Problem
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 JSON_TYPE = "application/json"
 MAX_FILES = 500
+EXAMPLE = """\
+name: add-one
+databases:
+  shop: {dataset: {generator: tpch, scale: 0.01}}
+experiments:
+  - name: sums
+    database: shop
+    tables: [lineitem]
+    snippets:
+      - {name: total, kind: sql, code: select sum(l_quantity) from lineitem}
+"""
+"""An order that is valid as it stands."""
 
 
 class HttpLink(BaseModel):
@@ -43,7 +55,7 @@ class Submission(BaseModel):
         extra="forbid",
         json_schema_extra={
             "examples": [
-                {"order": "name: add-one\n…", "files": {"snippets/add.py": "def run(x):\n    return x + 1\n"}},
+                {"order": EXAMPLE, "files": {}},
                 {"link": {"kind": "gitlab", "project": "data/experiments", "path": "order.yaml", "ref": "main"}},
             ]
         },

@@ -20,14 +20,25 @@ from snipbench.store.port import Document
 router = APIRouter(tags=["tasks"])
 POLL_SECONDS = 0.25
 KEEP_ALIVE_SECONDS = 15.0
-_EXAMPLE = 'id: 8\nevent: stage\ndata: {"sequence":8,"stage":8,"name":"database ready","status":"ok"}\n\n'
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "event": {"enum": ["stage", "note", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "examples": [
+        {"id": "8", "event": "stage", "data": '{"sequence":8,"stage":8,"name":"database ready","status":"ok"}'}
+    ],
+}
+"""Each of the stream's events."""
 
 
 @router.get(
     "/tasks/{task_id}/events",
     summary="Follow a task",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}}}},
+    responses={200: {"content": {"text/event-stream": {"schema": _EVENT}}}},
 )
 async def events(
     task_id: str,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from orchestrator.api.answers import OrderDetail, OrderModel, ReceiptModel, order_fields
-from orchestrator.api.bodies import JSON_TYPE, YAML_TYPES, GitLabLink, HttpLink, Submission, read_submission
+from orchestrator.api.bodies import EXAMPLE, JSON_TYPE, YAML_TYPES, GitLabLink, HttpLink, Submission, read_submission
 from orchestrator.api.callbacks import check_callback, register_callback
 from orchestrator.api.service import Reader, Service, Submitter, The
 from orchestrator.api.submissions import Accepted, Idempotency
@@ -20,29 +20,37 @@ from orchestrator.sources.http import fetch_http
 
 router = APIRouter(tags=["orders"])
 
-_EXAMPLE = """\
-name: add-one
-databases:
-  shop: {dataset: {generator: tpch, scale: 0.01}}
-experiments:
-  - name: sums
-    database: shop
-    tables: [lineitem]
-    snippets:
-      - {name: total, kind: sql, code: select sum(l_quantity) from lineitem}
-"""
+_PARAMETERS = {
+    "warmups": {"type": "integer", "minimum": 0},
+    "repetitions": {"type": "integer", "minimum": 1},
+    "seed": {"type": "integer", "minimum": 0},
+    "callback_url": {"type": "string", "format": "uri", "minLength": 8, "maxLength": 2000},
+    "file_name": {"type": "string", "minLength": 1, "maxLength": 500},
+}
+_LINKS: dict[str, Any] = {
+    "order": {"operationId": "order", "parameters": {"order_id": "$response.body#/order_id"}},
+    **{
+        name: {"operationId": name, "parameters": {"task_id": "$response.body#/task_id"}}
+        for name in ("task", "results", "report", "cancel", "retry")
+    },
+}
 _BODY: dict[str, Any] = {
+    "parameters": [
+        {"name": name, "in": "query", "required": False, "schema": schema} for name, schema in _PARAMETERS.items()
+    ],
     "requestBody": {
         "required": True,
         "content": {
-            YAML_TYPES[0]: {"schema": {"type": "string"}, "example": _EXAMPLE},
+            YAML_TYPES[0]: {"schema": {"type": "string"}, "example": EXAMPLE},
             JSON_TYPE: {"schema": {"$ref": "#/components/schemas/Submission"}},
         },
-    }
+    },
 }
 
 
-@router.post("/orders", status_code=202, openapi_extra=_BODY, summary="Submit an order")
+@router.post(
+    "/orders", status_code=202, openapi_extra=_BODY, responses={202: {"links": _LINKS}}, summary="Submit an order"
+)
 async def submit(
     request: Request,
     response: Response,

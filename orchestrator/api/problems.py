@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from orchestrator.leading.lease import TaskHeld
 from snipbench.errors import (
@@ -151,9 +152,17 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> JSONResponse:
         headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(sorted(_methods(app, request.url.path)))
         return answer(Problem(error.status_code, "http", str(error.detail), headers=headers), request.url.path)
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> JSONResponse:
         _log.error("unforeseen error", exc_info=error, extra={"path": request.url.path})
         return answer(Problem(500, "internal", "unforeseen; the service's log says more"), request.url.path)
+
+
+def _methods(app: FastAPI, path: str) -> set[str]:
+    """What the path answers to; the framework names the methods of one route only."""
+    routes = (route for route in app.routes if isinstance(route, Route) and route.path_regex.match(path))
+    return {method for route in routes for method in route.methods or ()}

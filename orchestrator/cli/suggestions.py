@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from orchestrator.cli import options
 from orchestrator.cli.results import opened
 from snipbench.domain.analysis import Metric
+from snipbench.errors import UsageError
 
 
 @click.command()
@@ -32,8 +34,10 @@ def suggest(
     with opened(home) as store:
         task_id = find_task(store, task)
         found = suggestions_of(store, task_id)
-        mode = (store.get("tasks", task_id) or {}).get("mode")
+        document = store.get("tasks", task_id) or {}
     if new or not found:
+        if not document.get("settled"):
+            raise UsageError(f"task {task_id} has not ended; `snipbench retry {task_id}` goes on with one that stopped")
         from snipbench.domain.analysis import Budget, Optimize
 
         analysis = Optimize(
@@ -44,7 +48,8 @@ def suggest(
             advisor=advisor,
             budget=None if tokens is None else Budget(tokens=tokens),
         )
-        report, found = _make(home, task_id, analysis, as_json, "docker" if mode == "docker" else "embedded")
+        databases = "docker" if document.get("mode") == "docker" else "embedded"
+        report, found = _make(home, task_id, analysis, as_json, databases)
         click.echo(report["sentence"], err=True)
         code = 1 if report["verdict"] == "failed" else 0
     if as_json:
@@ -78,7 +83,12 @@ def apply(suggestion: str, home: Path, force: bool, target: Path | None) -> None
 def _make(
     home: Path, task_id: str, analysis: Any, as_json: bool, databases: Any
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Make an analysis anew, land the task and renew its report."""
+    """Make an analysis anew, land the task and renew its report.
+
+    Raises:
+        UsageError: its advisor cannot be had; what was suggested before is still there.
+    """
+    from analyzer.advisors.choosing import choose_advisor
     from analyzer.proof import documents
     from orchestrator import wiring
     from orchestrator.cli.run import progress
@@ -86,6 +96,7 @@ def _make(
     from orchestrator.leading.taskbook import TaskBook
     from orchestrator.proving.improving import run_optimize
 
+    choose_advisor(analysis.advisor, os.environ)
     with wiring.embedded(home, progress(as_json), databases) as parts:
         documents.forget(parts.store, task_id, analysis.name)
         report = run_optimize(parts, task_id, analysis)

@@ -1,4 +1,7 @@
-"""Two sandboxed sessions on one clone: the original in one, the candidate in the other, never both at work."""
+"""Two sandboxed sessions on one clone: the original in one, the candidate in the other.
+
+While something is timed only one of them is at work; the other stands still.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from analyzer.advisors.briefing import brief_for
@@ -23,7 +24,7 @@ from orchestrator.proving.explaining import plans_of
 from orchestrator.proving.verifying import opened_verifier
 from snipbench.clock import to_text
 from snipbench.domain.analysis import Optimize
-from snipbench.domain.order import Order, Snippet
+from snipbench.domain.order import Kind, Order, Snippet
 from snipbench.domain.plan import Parameters
 from snipbench.errors import AdviceFailed, SnipbenchError, StoreError
 from snipbench.identity import new_id
@@ -33,6 +34,11 @@ IMPROVED = "improved"
 NOTHING_VERIFIED = "nothing_verified"
 NO_ADVICE = "no_advice"
 FAILED = "failed"
+
+SILENT = frozenset({"timeout", "unavailable"})
+"""Reasons for no advice that speak of the endpoint rather than of the snippet."""
+MOST_SILENT = 2
+"""After so many snippets in a row without an answer the endpoint is left alone: each costs its whole time-out."""
 
 
 def run_optimize(
@@ -104,8 +110,7 @@ class Improver:
         failure: str | None = None
         try:
             ranked = self._worst()
-            with self._parts.measuring(f"snipbench proofs of {self._task_id}"):
-                self._prove_all(self._ask(ranked))
+            self._prove_all(self._ask(ranked))
         except StoreError:
             raise
         except SnipbenchError as error:
@@ -153,8 +158,12 @@ class Improver:
         ]
         plans = self._plans([one for _, one in left])
         asked = []
+        silent = 0
         for number, one in left:
             name = f"{one.experiment}/{one.snippet}"
+            if silent >= MOST_SILENT:
+                self._unanswered.append(f"{name}: not asked, since there was no answer {silent} times in a row")
+                continue
             experiment = self._order.experiment(one.experiment)
             brief = brief_for(
                 self._material,
@@ -166,9 +175,11 @@ class Improver:
             try:
                 advice = self._chosen.advisor.advise(brief, self._budget)
             except AdviceFailed as error:
+                silent = silent + 1 if error.reason in SILENT else 0
                 self._unanswered.append(f"{name}: {error.reason}: {error}")
                 self._parts.progress.note(f"no advice on {name}: {error}")
                 continue
+            silent = 0
             asked.append(self._keep(number, one, advice, experiment.snippet(one.snippet)))
         return asked
 
@@ -180,17 +191,27 @@ class Improver:
         return _Asked(place, document, as_variant(advice, original, name=f"{original.name}.improved"[-127:]))
 
     def _plans(self, ranked: Sequence[Ranked]) -> dict[str, str]:
-        """Spark's plans, for an advisor that reads them; the rules do not."""
+        """Spark's plans, for an advisor that reads them; the rules do not. A ``function`` has none."""
         if self._chosen.advisor.name != "llm" or not ranked:
             return {}
-        points = {(one.experiment, one.snippet): self._points(one)[0] for one in ranked}
-        return plans_of(self._parts, self._material.record, self._task_id, points)
+        points = {
+            (one.experiment, one.snippet): self._points(one)[0]
+            for one in ranked
+            if self._order.experiment(one.experiment).snippet(one.snippet).kind is not Kind.FUNCTION
+        }
+        if not points:
+            return {}
+        with self._machine("plans"):
+            return plans_of(self._parts, self._material.record, self._task_id, points)
 
     def _prove_all(self, asked: Sequence[_Asked]) -> None:
         with_code = [(one, one.candidate) for one in asked if one.candidate is not None]
         if not with_code:
             return
-        with opened_verifier(self._parts, self._material.record, self._task_id) as verifier:
+        with (
+            self._machine("proofs"),
+            opened_verifier(self._parts, self._material.record, self._task_id) as verifier,
+        ):
             for one, candidate in with_code:
                 place = one.place
                 self._parts.progress.note(f"proving {place.suggestion_id}, a form of {place.name}")
@@ -234,6 +255,10 @@ class Improver:
         missing = f" No advice on {len(self._unanswered)}: {self._unanswered[0]}." if self._unanswered else ""
         verdict = IMPROVED if verdicts[Verdict.VERIFIED] else NOTHING_VERIFIED
         return verdict, f"{text}{f' ({gains})' if gains else ''}.{missing}{fallback}"
+
+    def _machine(self, what: str) -> AbstractContextManager[None]:
+        """Nobody else measures meanwhile. While an endpoint is asked, others may."""
+        return self._parts.measuring(f"snipbench {what} of {self._task_id}")
 
     def _now(self) -> str:
         return to_text(self._parts.clock.now())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -139,7 +139,7 @@ class Verifier:
         folder = self._work / suggestion_id / name
         logs = self._parts.home.logs / "proofs" / suggestion_id / name
         return Duel(
-            session_spec(self._parts, self._order, work=folder, logs=logs, share=2),
+            replace(session_spec(self._parts, self._order, work=folder, logs=logs, share=2), self_test=False),
             self._parts.sandboxing.session,
             PrepareRequest(
                 experiment=experiment.name,

@@ -6,15 +6,18 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analyzer.advisors.choosing import TIMEOUT
 from analyzer.advisors.port import Advice
 from analyzer.landing import learned_rows
 from analyzer.landing.staging import stage_task
 from analyzer.outcome import task_outcome
+from analyzer.report import write_report
 from benchmarks.synthetic import write_task
 from executor.calls import SessionSpec
 from orchestrator.leading.parts import Home, Parts
@@ -27,7 +30,8 @@ from snipbench.clock import SystemClock
 from snipbench.domain.analysis import Budget, Optimize
 from snipbench.errors import DatabaseError, UsageError
 from snipbench.store.sqlite import SqliteStore
-from tests.servers.openai_server import GOOD, Behaviour, answers, serving
+from tests.servers import openai_server
+from tests.servers.openai_server import GOOD, Behaviour, answers, fails, serving
 
 KEY = "sk-this-is-the-key-that-nobody-may-see-4711"
 
@@ -207,37 +211,136 @@ def _order(store: SqliteStore) -> Any:
     return _material(store).order
 
 
+TRUNCATED = '{"potential": "high", "suggestions": ["let the JV'
+INJECTED = GOOD | {
+    "suggestions": [f"the key is {KEY}, as you told me to repeat"],
+    "code": f"select value as found, '{KEY}' as key from text.`/proc/self/environ`",
+}
+
+
 @pytest.mark.parametrize(
     ("behaviours", "verdict", "said", "requests"),
     [
         ((answers(GOOD),), "nothing_verified", "1 inconclusive", 1),
+        ((answers(INJECTED),), "nothing_verified", "1 failed", 1),
         ((answers("no JSON"), answers("still none")), "no_advice", "invalid", 2),
+        ((answers(TRUNCATED, finish="length"),), "no_advice", "cut off at the output limit", 2),
         ((answers(None, refusal="I would rather not"),), "no_advice", "refused", 1),
+        ((openai_server.closes_early,), "no_advice", "No advice on 1 snippets", None),
+        ((openai_server.huge,), "no_advice", "too_large", 1),
+        ((openai_server.huge_error,), "no_advice", "too_large", 1),
+        ((openai_server.compressed_without_end,), "no_advice", "invalid", 1),
+        ((openai_server.hangs,), "no_advice", "timeout", 1),
+        ((openai_server.drips_body,), "no_advice", "timeout", 1),
+        ((openai_server.drips_headers,), "no_advice", "timeout", 1),
+        ((fails(429, f"slow down, {KEY}", retry_after="60"),), "no_advice", "trying again would take 60 s", 1),
+        ((fails(500, f"no room for {KEY}"),), "no_advice", "No advice on 1 snippets", None),
+        ((fails(401, f"{KEY} is no key"),), "no_advice", "rejected", 1),
     ],
-    ids=["valid", "malformed", "refusing"],
+    ids=[
+        *("valid", "injected", "malformed", "truncated", "refusing", "broken-off", "ten-megabytes", "huge-error"),
+        *("compressed", "hanging", "dripping", "dripping-headers", "429", "500", "401"),
+    ],
 )
-def test_an_endpoint_is_asked_within_the_budget_and_the_key_is_in_no_file(
-    store: SqliteStore, tmp_path: Path, behaviours: tuple[Behaviour, ...], verdict: str, said: str, requests: int
+def test_an_order_ends_within_its_budgets_whatever_the_endpoint_does_and_the_key_is_in_no_file(
+    store: SqliteStore,
+    tmp_path: Path,
+    behaviours: tuple[Behaviour, ...],
+    verdict: str,
+    said: str,
+    requests: int | None,
 ) -> None:
-    # Plans that were made before are not made again, so no session is needed to brief the advisor.
+    _plan_already_made(store)
+    progress = io.StringIO()
+    with serving() as server:
+        server.behave(*behaviours)
+        there = replace(parts(store, tmp_path), progress=PlainProgress(progress))
+        analysis = scripted(advisor="llm", budget=Budget(tokens=20_000))
+        # Short where the answer never comes or asking again is to be given up, else long enough for any machine.
+        patience = "0.8" if said == "timeout" or requests is None else "15"
+        report = run_optimize(there, "task-1", analysis, endpoint(server) | {TIMEOUT: patience})
+        assert requests is None or len(server.requests) == requests
+        assert any("== Physical Plan ==" in json.dumps(request) for request in server.requests)
+    assert report["verdict"] == verdict
+    assert said in report["sentence"]
+    assert 0 <= report["tokens"] <= 20_000
+    assert report["seconds"] < 60, "the time-out is 15 s at most"
+    assert store.count("advisor_exchanges") == len(server.requests)
+    (tmp_path / "log").write_text(progress.getvalue())
+    _nothing_holds_the_key(store, tmp_path)
+
+
+def test_an_endpoint_that_never_answers_is_not_asked_about_every_snippet(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _plan_already_made(store)
+    monkeypatch.setattr(improving, "MOST_SILENT", 1)
+    with serving() as server:
+        server.behave(openai_server.hangs)
+        report = run_optimize(
+            parts(store, tmp_path), "task-1", scripted(advisor="llm", worst=9), endpoint(server) | {TIMEOUT: "0.3"}
+        )
+        assert len(server.requests) == 1
+    assert len(report["snippets"]) == len(report["unanswered"]) == 2
+    assert "not asked, since there was no answer 1 times in a row" in report["unanswered"][1]
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan"])
+def test_a_time_out_that_is_none_is_refused_before_anything_is_measured(store: SqliteStore, text: str) -> None:
+    order = _order(store).model_copy(update={"analyses": (scripted(advisor="llm"),)})
+    with pytest.raises(UsageError, match=f"{TIMEOUT} must be a number of seconds above 0, not '{text}'"):
+        check_advisors(order, {"OPENAI_BASE_URL": "http://h/v1", "SNIPBENCH_ADVISOR_MODEL": "m", TIMEOUT: text})
+
+
+def test_snippets_that_always_failed_are_not_among_the_worst(store: SqliteStore, tmp_path: Path) -> None:
+    report = run_optimize(parts(store, tmp_path), "task-1", scripted(worst=99), script(tmp_path, {"*": CODE}))
+    assert sorted(report["snippets"]) == ["exchange/row", "exchange/same"]
+
+
+def test_an_order_without_a_usable_run_has_nothing_to_improve(store: SqliteStore, tmp_path: Path) -> None:
+    for found in list(store.find("runs")):
+        store.delete("runs", {"_id": found["_id"]})
+    report = run_optimize(parts(store, tmp_path), "task-1", scripted(), script(tmp_path, {"*": CODE}))
+    assert report["verdict"] == "no_advice"
+    assert "no snippet has a usable run" in report["sentence"]
+
+
+def test_a_script_for_other_snippets_is_no_advice_on_this_one(store: SqliteStore, tmp_path: Path) -> None:
+    report = run_optimize(parts(store, tmp_path), "task-1", scripted(), script(tmp_path, {"exchange/other": CODE}))
+    assert report["verdict"] == "no_advice"
+    assert "the script has no answer to exchange/" in report["sentence"]
+
+
+def test_a_rewrite_that_defines_another_snippets_function_has_failed_and_never_ran(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    code = {"kind": "python_udf", "code": "def other(x):\n    return x + 1\n"}
+    run_optimize(parts(store, tmp_path), "task-1", scripted(worst=2), script(tmp_path, {"exchange/row": code}))
+    (found,) = store.find("suggestions")
+    assert (found["verdict"], found["sandbox"]) == ("failed", None)
+    assert "'run'" in found["evidence"]
+
+
+def endpoint(server: openai_server.Server) -> dict[str, str]:
+    return {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": KEY, "SNIPBENCH_ADVISOR_MODEL": "m"}
+
+
+def _plan_already_made(store: SqliteStore) -> None:
+    """Plans that were made before are not made again, so no session is needed to brief the advisor."""
     places = {(found.experiment, found.snippet) for found in _material(store).runs}
     store.insert(
         "spark_plans", [{"_id": f"task-1:{where}/{name}", "plan": "== Physical Plan =="} for where, name in places]
     )
-    with serving() as server:
-        server.behave(*behaviours)
-        environment = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": KEY, "SNIPBENCH_ADVISOR_MODEL": "m"}
-        analysis = scripted(advisor="llm", budget=Budget(tokens=20_000))
-        report = run_optimize(parts(store, tmp_path), "task-1", analysis, environment)
-        assert len(server.requests) == requests
-        assert any("== Physical Plan ==" in json.dumps(request) for request in server.requests)
-    assert report["verdict"] == verdict
-    assert said in report["sentence"]
-    assert 0 < report["tokens"] <= 20_000
-    assert store.count("advisor_exchanges") == requests
+
+
+def _nothing_holds_the_key(store: SqliteStore, home: Path) -> None:
+    """Neither the store nor what goes to the lake, nor the report, nor what was shown meanwhile."""
+    (home / "staged").mkdir()
+    stage_task(store, "task-1", home / "staged", {})
+    write_report(store, "task-1", home / "reports")
     store.close()
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert files
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert {"store.sqlite", "staged", "reports", "log"} <= {path.relative_to(home).parts[0] for path in files}
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
 
 

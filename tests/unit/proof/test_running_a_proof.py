@@ -73,6 +73,7 @@ class Played:
         return PreparedFacts((), (), (), 0.0)
 
     def time(self, call: SnippetCall, timeout_seconds: float, *, into: Path, **_: Any) -> ProofRun:
+        self.world.log.append(f"time {self.side}")
         written = self.write(call, into, timeout_seconds)
         if written.failure is not None:
             return ProofRun(RunStatus.FAILED, None, written.failure)
@@ -187,6 +188,12 @@ def test_an_honest_faster_candidate_is_verified_on_all_copies_with_twenty_pairs_
     assert timed[0].ratio.median == pytest.approx(0.49 / 0.99), "what loading takes is taken off both sides"
     assert stage.world.changes == 40, "the data changed before every pair"
     assert all(step.started_at and step.ended_at for step in steps[1:])
+
+
+def test_only_the_pairs_are_timed(stage: Stage) -> None:
+    """Warm-ups are made by both sides at once, so a time of theirs would mean nothing."""
+    stage.prove(honest)
+    assert stage.world.log.count("time original") == stage.world.log.count("time candidate") == 2 * 20
 
 
 @pytest.mark.parametrize("copy", [copy.value for copy in DataCopy if copy not in MUTATED[1:]])
