@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,20 +79,27 @@ class Spool:
         self._refusing = None
 
     def read(self, limit: int) -> Piece:
-        """The oldest lines of one segment, at most ``limit``; they stay until they are discarded."""
+        """The oldest lines of one segment, at most ``limit``; they stay until they are discarded.
+
+        Those of a segment that cannot be read any more are torn.
+        """
         head = next((segment for segment in self._segments if segment.waiting), None)
         if head is None:
             return Piece([], 0)
-        with head.path.open("rb") as stream:
-            stream.seek(head.read_from)
-            return read_piece(stream, min(limit, head.waiting))
+        lines = min(limit, head.waiting)
+        try:
+            with head.path.open("rb") as stream:
+                stream.seek(head.read_from)
+                return Piece(read_piece(stream, lines).documents, lines)
+        except OSError:
+            return Piece([], lines)
 
     def discard(self, lines: int) -> None:
         """Forget the oldest lines: the store has them, or has refused them."""
         while lines > 0:
             head = self._segments[0]
             going = min(lines, head.waiting)
-            with head.path.open("rb") as stream:
+            with suppress(OSError), head.path.open("rb") as stream:  # what cannot be read is not read on from there
                 stream.seek(head.read_from)
                 for _ in range(going):
                     stream.readline()
@@ -173,5 +181,6 @@ class Spool:
             self._folder = None
 
     def _remove(self, segment: _Segment) -> None:
-        segment.path.unlink(missing_ok=True)
+        with suppress(OSError):  # sent again by the next monitor, then
+            segment.path.unlink()
         self._bytes -= segment.size

@@ -147,6 +147,22 @@ def test_damage_in_a_segment_costs_only_the_damaged_samples(tmp_path: Path) -> N
     assert ([document["_id"] for document in piece.documents], piece.torn) == (["000", "001", "003", "004"], 1)
 
 
+def test_samples_of_a_segment_that_is_gone_are_torn(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "stream-1", 1 << 20, segment_bytes=3 * LINE_BYTES)
+    for number in range(6):
+        spool.append(sample(number))
+    segments(tmp_path / "stream-1")[0].unlink()
+    piece = spool.read(10)
+    assert piece.documents == []
+    spool.discard(piece.lines)
+    assert piece.torn + spool.waiting == 6
+    found: list[str] = []
+    while spool.waiting:
+        found += ids(spool)
+    assert found == names(piece.torn, 6)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_segment_of_another_format_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "000001.segment"
     path.write_bytes(to_line({"format": 2}) + to_line(sample(1)))
