@@ -115,7 +115,7 @@ class MemoryDatabases:
     def dataset_hash(self, database: Any, base: Path) -> str:
         return "hash"
 
-    def prepare(self, database: Any, base: Path) -> Prototype:
+    def prepare(self, database: Any, base: Path, *, owner: str | None = None) -> Prototype:
         return Prototype("key", "hash", base, "manifest", "16", 1, built=False)
 
     def clone(
