@@ -30,6 +30,7 @@ SUGGESTIONS = "suggestions"
 VERIFICATIONS = "verifications"
 
 WORDS_ONLY = "Advice in words only; there is no code to prove."
+NO_WORDS = "The advisor has nothing to suggest."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def suggestion_document(place: SuggestionPlace, advice: Advice, created_at: str)
         "tokens": advice.usage.tokens,
         "verdict": None,
         **_ratio(None),
-        "evidence": WORDS_ONLY if advice.code is None else None,
+        "evidence": None if advice.code is not None else WORDS_ONLY if advice.suggestions else NO_WORDS,
         "sandbox": None,
         "created_at": created_at,
     }

@@ -173,13 +173,18 @@ def test_a_spent_budget_is_no_advice_and_no_more_than_the_budget_is_spent(store:
     assert "budget" in report["sentence"]
 
 
-def test_advice_in_words_is_kept_and_nothing_is_proved(store: SqliteStore, tmp_path: Path) -> None:
-    answers = script(tmp_path, {"*": {"suggestions": ["use the JVM"]}})
+@pytest.mark.parametrize(
+    ("words", "said"), [(["use the JVM"], "words only"), ([], "The advisor has nothing to suggest.")]
+)
+def test_advice_without_code_is_kept_and_nothing_is_proved(
+    store: SqliteStore, tmp_path: Path, words: list[str], said: str
+) -> None:
+    answers = script(tmp_path, {"*": {"suggestions": words}})
     report = run_optimize(parts(store, tmp_path), "task-1", scripted(), answers)
     assert report["verdict"] == "nothing_verified"
     (found,) = store.find("suggestions")
     assert (found["verdict"], found["code"]) == (None, None)
-    assert "words only" in found["evidence"]
+    assert said in found["evidence"]
 
 
 def test_a_refusing_advisor_is_no_advice(store: SqliteStore, tmp_path: Path) -> None:
