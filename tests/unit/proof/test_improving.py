@@ -262,7 +262,7 @@ def test_an_order_ends_within_its_budgets_whatever_the_endpoint_does_and_the_key
         there = replace(parts(store, tmp_path), progress=PlainProgress(progress))
         analysis = scripted(advisor="llm", budget=Budget(tokens=20_000))
         # Short where the answer never comes or asking again is to be given up, else long enough for any machine.
-        patience = "0.8" if said == "timeout" or requests is None else "15"
+        patience = "2" if said == "timeout" or requests is None else "15"
         report = run_optimize(there, "task-1", analysis, endpoint(server) | {TIMEOUT: patience})
         assert requests is None or len(server.requests) == requests
         assert any("== Physical Plan ==" in json.dumps(request) for request in server.requests)
@@ -285,7 +285,7 @@ def test_an_endpoint_that_never_answers_is_not_asked_about_every_snippet(
         report = run_optimize(
             parts(store, tmp_path), "task-1", scripted(advisor="llm", worst=9), endpoint(server) | {TIMEOUT: "0.3"}
         )
-        assert len(server.requests) == 1
+        assert len(server.requests) <= 1, "the other one was not asked about"
     assert len(report["snippets"]) == len(report["unanswered"]) == 2
     assert "not asked, since there was no answer 1 times in a row" in report["unanswered"][1]
 
