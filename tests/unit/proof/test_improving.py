@@ -39,7 +39,7 @@ KEY = "sk-this-is-the-key-that-nobody-may-see-4711"
 class NoDatabases:
     """A provider on a machine whose disk is full."""
 
-    def prepare(self, *_: Any) -> Any:
+    def prepare(self, *_: Any, **__: Any) -> Any:
         raise DatabaseError("the disk is full")
 
 
