@@ -12,19 +12,18 @@ from rich.table import Table
 from rich.text import Text
 
 from analyzer import words
+from analyzer.summary_table import UNBOUNDED_WIDTH, summary_table
 from snipbench.domain.profile import FunctionCost
 
 PLAIN_WIDTH = 180
 """Columns when standard output is no terminal, so that a log holds whole lines."""
-
-EQUAL = {True: "yes", False: "NO", None: "–"}
 
 
 def print_outcome(outcome: dict[str, Any]) -> None:
     """A table per experiment, the plain words beneath it, failures, and where the report is."""
     console = _console()
     for experiment in outcome["experiments"]:
-        console.print(_experiment_table(experiment))
+        console.print(summary_table(experiment, console))
         for text in words.sentences(experiment):
             console.print(Text(f"  {text}"))
         for snippet in experiment["snippets"]:
@@ -39,14 +38,36 @@ def print_outcome(outcome: dict[str, Any]) -> None:
 
 
 def print_table(table: pa.Table) -> None:
-    """Rows of a query."""
+    """Rows of a query: a line each where the window is wide enough for it, else a block of lines each."""
     console = _console()
+    if not table.num_rows:
+        console.print(Text(f"no rows ({', '.join(table.column_names)})"))
+        return
+    rows = [[_cell(value) for value in row.values()] for row in table.to_pylist()]
     shown = Table(box=None, pad_edge=False)
     for name in table.column_names:
-        shown.add_column(name, overflow="fold")
-    for row in table.to_pylist():
-        shown.add_row(*("" if value is None else str(value) for value in row.values()))
-    console.print(shown)
+        shown.add_column(name, no_wrap=True)
+    for row in rows:
+        shown.add_row(*map(Text, row))
+    unbounded = console.options.update(max_width=UNBOUNDED_WIDTH)
+    if console.measure(shown, options=unbounded).maximum <= console.width:
+        console.print(shown)
+        return
+    for row in rows:
+        block = Table(box=None, pad_edge=False, show_header=False)
+        block.add_column(style="bold", no_wrap=True)
+        block.add_column(overflow="fold")
+        for name, value in zip(table.column_names, row, strict=True):
+            block.add_row(Text(name), Text(value))
+        console.print(block)
+        console.print()
+
+
+def _cell(value: Any) -> str:
+    """A value as a person reads it; ``--json`` and ``export`` give all digits."""
+    if isinstance(value, float):
+        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.0f}"
+    return "" if value is None else str(value)
 
 
 def print_functions(functions: Sequence[FunctionCost], whole_seconds: float) -> None:
@@ -69,40 +90,6 @@ def print_functions(functions: Sequence[FunctionCost], whole_seconds: float) -> 
             str(cost.exceptions),
         )
     _console().print(table)
-
-
-def _experiment_table(experiment: dict[str, Any]) -> Table:
-    table = Table(title=f"{experiment['name']} on {experiment['database']}", title_justify="left", title_style="bold")
-    for name in ("snippet", "kind", "parameters"):
-        table.add_column(name, overflow="fold")
-    columns = ("runs", "wall, median", "95 %", "vs baseline", "cpu engine", "cpu db", "memory", "equal")
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    for snippet in experiment["snippets"]:
-        wall = snippet["wall_seconds"]
-        cpu = snippet["cpu_seconds"]
-        failed = f" ({snippet['failed']} failed)" if snippet["failed"] else ""
-        table.add_row(
-            snippet["name"],
-            snippet["kind"],
-            words.parameters_text(snippet["parameters"]),
-            f"{snippet['runs']}{failed}",
-            words.duration(wall["median"]),
-            _interval(wall),
-            words.ratio_cell(snippet["ratio_to_baseline"]),
-            words.duration(cpu["executor"]["median"]),
-            words.duration(cpu["database"]["median"]),
-            words.size(snippet["memory_peak_bytes"]),
-            EQUAL[snippet["equal_to_baseline"]],
-            style="dim" if snippet.get("role") == "floor" else "red" if snippet["failed"] else "",
-        )
-    return table
-
-
-def _interval(figure: dict[str, Any]) -> str:
-    if figure["low"] is None or figure["high"] is None:
-        return "–"
-    return f"{words.duration(figure['low'])} – {words.duration(figure['high'])}"
 
 
 def _console() -> Console:

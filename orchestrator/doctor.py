@@ -16,8 +16,10 @@ from typing import Any
 import psutil
 
 from orchestrator import jars
+from snipbench.errors import MachineError
 
 JDK_MAJORS = (17, 21)
+JDK_REMEDY = f"install a JDK {JDK_MAJORS[0]} or {JDK_MAJORS[1]} and point JAVA_HOME at it"
 NEEDED_MODULE = "jdk.incubator.vector"
 PINNED = {"pyspark": "4.1.4", "delta-spark": "4.4.0"}
 """Versions that are proved together; others fail with NoClassDefFoundError, or hang (pyspark 4.2.0)."""
@@ -56,18 +58,37 @@ def _python() -> Finding:
     return Finding("Python", found, "use Python 3.11 or 3.12", blocks=True)
 
 
-def _jdk() -> Finding:
-    home = os.environ.get("JAVA_HOME")
-    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    remedy = f"install a JDK {JDK_MAJORS[0]} or {JDK_MAJORS[1]} and point JAVA_HOME at it"
+def require_java() -> None:
+    """Told before anything is made: without a ``java`` no session can start.
+
+    Raises:
+        MachineError: there is none where Spark looks for it.
+    """
+    java = _java()
     if java is None or not Path(java).exists():
-        return Finding("JDK", "none" if java is None else f"JAVA_HOME has no {java}", remedy, blocks=True)
+        raise MachineError(f"no JDK: {_no_java(java)}. {JDK_REMEDY}; `snipbench doctor` checks the rest")
+
+
+def _java() -> str | None:
+    """The program that Spark starts: that of ``JAVA_HOME``, else the first on the path."""
+    home = os.environ.get("JAVA_HOME")
+    return str(Path(home) / "bin" / "java") if home else shutil.which("java")
+
+
+def _no_java(java: str | None) -> str:
+    return "no `java` on the path and no JAVA_HOME" if java is None else f"JAVA_HOME has no {java}"
+
+
+def _jdk() -> Finding:
+    java, remedy = _java(), JDK_REMEDY
+    if java is None or not Path(java).exists():
+        return Finding("JDK", _no_java(java), remedy, blocks=True)
     told = _output([java, "-version"])
     modules = _output([java, "--list-modules"])
     if told is None or modules is None:
         return Finding("JDK", f"{java} does not run", remedy, blocks=True)
     version = re.search(r'version "(\d+)', told)
-    name = told.splitlines()[0]
+    name = next((line for line in told.splitlines() if " version " in line), told.strip())
     if version is None or int(version.group(1)) not in JDK_MAJORS:
         return Finding("JDK", name, remedy, blocks=True)
     if NEEDED_MODULE not in modules:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.outcome import task_outcome
+from orchestrator.doctor import require_java
 from orchestrator.leading.leader import lead
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.taskbook import TaskBook
@@ -31,6 +32,7 @@ def run(parts: Parts, path: Path, overrides: Mapping[str, int | None]) -> tuple[
     loaded = read_order(path, **overrides)
     _refuse_what_needs_containers(parts.mode, loaded.order)
     check_advisors(loaded.order, os.environ)
+    require_java()
     now = parts.clock.now()
     record = OrderRecord(
         order_id=new_id("order", now),
@@ -63,6 +65,7 @@ def retry(parts: Parts, name: str) -> tuple[TaskStatus, dict[str, Any]]:
         raise UsageError(
             f"task {task_id} was run with --databases {mode}: go on with the same, or its runs could not be compared"
         )
+    require_java()
     reopen(parts.store, parts.clock, task_id)
     return _lead(parts, task_id)
 

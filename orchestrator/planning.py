@@ -34,9 +34,8 @@ def make_plan(order: Order, dataset_hashes: Mapping[str, str]) -> Plan:
     missing = [database.name for database in order.databases if database.name not in dataset_hashes]
     if missing:
         raise UsageError(f"no dataset hash for the databases {', '.join(missing)}")
-    planned = sum(planned_runs(order, experiment) for experiment in order.experiments)
-    if planned > MAX_SLOTS:
-        raise UsageError(f"the order asks for {planned} runs; at most {MAX_SLOTS} are planned")
+    if problem := too_many_runs(order):
+        raise UsageError(problem)
     slots: list[Slot] = []
     for index, experiment in enumerate(order.experiments):
         contents = {snippet.name: _content(experiment, snippet) for snippet in experiment.snippets}
@@ -130,6 +129,12 @@ def estimate_seconds(plan: Plan, order: Order, medians: Medians | None = None) -
     sessions = len({slot.session for slot in plan.slots})
     seconds += SESSION_SECONDS * sessions + CLONE_SECONDS * len(order.experiments) * order.sessions
     return Estimate(seconds, hits, len(plan.slots))
+
+
+def too_many_runs(order: Order) -> str | None:
+    """What to say of an order whose plan would be too long; ``None`` for any other."""
+    planned = sum(planned_runs(order, experiment) for experiment in order.experiments)
+    return f"the order asks for {planned} runs; at most {MAX_SLOTS} are planned" if planned > MAX_SLOTS else None
 
 
 def planned_runs(order: Order, experiment: Experiment) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import sys
 
 import click
@@ -39,6 +41,9 @@ COMMANDS = {
     "version": ("orchestrator.cli.machine:version", "Print the versions that matter to a measurement."),
 }
 
+_MACHINE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+"""What a full or broken disk says, wherever it is met; any other error of the system is a mistake of ours."""
+
 
 @click.group(cls=LazyGroup, commands_by_path=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="snipbench")
@@ -48,6 +53,11 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point: parse, run, one error exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a terminal that cannot show a sign shows "?"; the rest is worth seeing
+            stream.reconfigure(errors="replace")
     try:
         code = cli.main(prog_name="snipbench", standalone_mode=False)
     except click.exceptions.Abort:
@@ -61,6 +71,10 @@ def main() -> None:
         code = 1
     except SnipbenchError as error:
         code = _fail(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno not in _MACHINE_ERRORS:
+            raise
+        code = _fail(str(error), 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,5 +71,6 @@ def overrides(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def print_json(document: Any) -> None:
-    """One document on standard output."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    """One document on standard output, in ASCII where that is not UTF-8."""
+    unicode = sys.stdout.encoding.lower().replace("_", "-") in {"utf-8", "utf8"}
+    click.echo(json.dumps(document, ensure_ascii=not unicode, indent=2))

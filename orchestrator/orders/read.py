@@ -13,6 +13,7 @@ from orchestrator.orders.mistakes import Findings
 from orchestrator.orders.resolve import Overrides, resolve
 from orchestrator.orders.sources import FolderSources, InlinedSources, Sources
 from orchestrator.orders.structure import read_structure
+from orchestrator.planning import too_many_runs
 from snipbench.domain.order import Order
 from snipbench.errors import UsageError
 
@@ -88,8 +89,12 @@ def _load(raw: bytes | str, file: str, path: Path | None, sources: Sources, over
     check_order(root, codebook, overrides, findings)
     if findings or shape is None:
         raise findings.error()
+    order = resolve(shape, codebook.codes, overrides)
+    if problem := too_many_runs(order):
+        findings.add(root.key_place("experiments"), "experiments", problem)
+        raise findings.error()
     return LoadedOrder(
-        order=resolve(shape, codebook.codes, overrides),
+        order=order,
         file=file,
         path=path,
         base=sources.base,

@@ -18,7 +18,7 @@ from analyzer.material import TaskMaterial, load_material
 from analyzer.proof import documents
 from analyzer.proof.steps import Verdict
 from analyzer.summaries import summarise
-from analyzer.words import factor
+from analyzer.words import factor, several
 from orchestrator.leading.parts import Parts
 from orchestrator.proving.explaining import plans_of
 from orchestrator.proving.verifying import opened_verifier
@@ -251,7 +251,8 @@ class Improver:
             if one["verdict"] == Verdict.VERIFIED and one["ratio_median"] is not None
         )
         counted = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items())) or "none with code"
-        text = f"{len(made)} suggestions on the {len(ranked)} worst snippets by {self._analysis.by.value}: {counted}"
+        worst = several(len(ranked), "worst snippet")
+        text = f"{several(len(made), 'suggestion')} on the {worst} by {self._analysis.by.value}: {counted}"
         missing = f" No advice on {len(self._unanswered)}: {self._unanswered[0]}." if self._unanswered else ""
         verdict = IMPROVED if verdicts[Verdict.VERIFIED] else NOTHING_VERIFIED
         return verdict, f"{text}{f' ({gains})' if gains else ''}.{missing}{fallback}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -22,7 +23,11 @@ def main() -> None:
     folder, script, *arguments = sys.argv[1:]
     with io.open_code(str(Path(script).resolve())) as file:
         source = file.read()
-    code, names = instrumented(source, script)
+    try:
+        code, names = instrumented(source, script)
+    except SyntaxError as error:
+        traceback.print_exception(error, limit=0)  # the script's lines alone, as Python does
+        sys.exit(1)
     module = ModuleType("__main__")
     module.__dict__.update(names | {"__file__": script, "__builtins__": __builtins__})
     sys.modules["__main__"] = module

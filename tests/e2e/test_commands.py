@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
@@ -137,6 +138,30 @@ def test_a_home_that_cannot_be_is_wrong_use(
     for home in (tmp_path / "circle", tmp_path / "file", tmp_path / "file" / "below", Path("/proc/none")):
         assert called(["run", order, "--home", str(home)], monkeypatch) == 2
         assert str(home) in capsys.readouterr().err
+
+
+def test_without_a_jdk_nothing_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
+    assert (
+        called(["run", str(ROOT / "configs" / "quickstart.yaml"), "--home", str(tmp_path / "home")], monkeypatch) == 2
+    )
+    assert "install a JDK 17 or 21" in capsys.readouterr().err
+    assert not (tmp_path / "home" / "databases" / "prototypes").exists()
+    assert called(["list", "--home", str(tmp_path / "home")], monkeypatch) == 0
+    assert "no tasks" in capsys.readouterr().out
+
+
+def test_output_that_cannot_be_written_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Path("/dev/full").open("w", encoding="ascii") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert called(["version"], monkeypatch) == 1
+        with contextlib.suppress(OSError):
+            full.close()
+    assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
 
 
 def called(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int | str | None:

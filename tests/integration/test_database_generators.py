@@ -227,6 +227,9 @@ def test_csv_types_can_be_declared_and_tables_are_filled_in_the_order_of_their_k
         ({"a.csv": "x,x\n1,2\n"}, "a.csv:1: column named twice: x"),
         ({"a.csv": "x,\n1,2\n"}, "must name every column"),
         ({"a.csv": ""}, "must name every column"),
+        ({"a.csv": "x" * 200_000}, "header line cannot be read: field larger"),
+        ({"a.csv": "\udce9\n1\n"}, "header line cannot be read: it is not UTF-8"),
+        ({"a.csv": "x\n1\n\udce9\n"}, r"a\.csv: invalid byte sequence .*line 3"),
         ({"a.csv": "x,y\n1,2\n3\n"}, r"a\.csv: missing data for column .*line 3"),
         ({"a.csv": "x\nq\n", "schema.sql": "CREATE TABLE a (x int);"}, r"a\.csv: invalid input syntax .*line 2"),
         ({"a.csv": "x\n1\n", "schema.sql": "CREATE TABLE b (x int);"}, r"creates no table for a\.csv"),
@@ -238,7 +241,7 @@ def test_a_csv_folder_that_cannot_be_loaded_says_where(
     provider: EmbeddedProvider, tmp_path: Path, files: dict[str, str], words: str
 ) -> None:
     for name, text in files.items():
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text, "utf-8", errors="surrogateescape")
     with pytest.raises(DatabaseError, match=words):
         provider.prepare(of(CsvFolder(csv=".")), tmp_path)
 
@@ -325,6 +328,18 @@ def not_one(copy: Path) -> None:
     (copy / "PG_VERSION").unlink()
 
 
+def without_control(copy: Path) -> None:
+    (copy / "global" / "pg_control").unlink()
+
+
+def without_tablespaces(copy: Path) -> None:
+    (copy / "pg_tblspc").rmdir()
+
+
+def with_a_link_to_nothing(copy: Path) -> None:
+    (copy / "base" / "gone").symlink_to("nothing")
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -334,6 +349,9 @@ def not_one(copy: Path) -> None:
         (standby, r"standby\.signal"),
         (reaching_outside, "tablespaces"),
         (not_one, "no PostgreSQL data directory"),
+        (without_control, "no PostgreSQL data directory: it has no file global/pg_control"),
+        (without_tablespaces, "pg_tblspc cannot be read: No such file"),
+        (with_a_link_to_nothing, "gone cannot be read: No such file"),
     ],
 )
 def test_an_unfit_data_directory_is_refused_with_the_reason(

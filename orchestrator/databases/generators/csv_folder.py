@@ -71,7 +71,9 @@ class CsvGenerator:
             raise DatabaseError(f"the dataset's folder {self.folder} has no file *.csv")
         for path in files:
             if not TABLE_NAME.fullmatch(path.stem):
-                raise DatabaseError(f"{path.name}: {path.stem!r} cannot be a table's name (letters, digits, _)")
+                raise DatabaseError(
+                    f"{path.name}: {path.stem!r} cannot be a table's name (letters, digits, _; at most 63)"
+                )
         return files
 
     def _schema(self) -> list[Path]:
@@ -147,10 +149,13 @@ def _copy(loading: Loading, table: str, columns: Sequence[str], path: Path) -> N
 def _header(path: Path) -> list[str]:
     """Names of the columns, as written in the first line."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        # Bytes that are no UTF-8 may stand further down; there PostgreSQL tells the line.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             columns = next(csv.reader(stream), [])
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatabaseError(f"{path.name}: the header line cannot be read: {error}") from error
+        "".join(columns).encode()
+    except (OSError, UnicodeEncodeError, csv.Error) as error:
+        reason = "it is not UTF-8" if isinstance(error, UnicodeEncodeError) else error
+        raise DatabaseError(f"{path.name}: the header line cannot be read: {reason}") from error
     if not columns or not all(column.strip() for column in columns):
         raise DatabaseError(f"{path.name}:1: the header line must name every column")
     if repeated := sorted({column for column in columns if columns.count(column) > 1}):

@@ -31,7 +31,13 @@ class DataDirectoryGenerator:
     version: int = 1
 
     def identity(self) -> Mapping[str, Any]:
-        self._refuse_if_unfit()
+        try:
+            self._refuse_if_unfit()
+            return self._known()
+        except OSError as error:
+            raise DatabaseError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+    def _known(self) -> Mapping[str, Any]:
         sizes = {
             os.path.relpath(os.path.join(parent, name), self.path): Path(parent, name).stat().st_size  # noqa: PTH118
             for parent, _, names in os.walk(self.path)
@@ -54,7 +60,7 @@ class DataDirectoryGenerator:
             DatabaseError: the source is in use, was not shut down cleanly, is of another version or reaches outside.
         """
         self._refuse_if_unfit()
-        made_by = (self.path / "PG_VERSION").read_text().strip()
+        made_by = (self.path / "PG_VERSION").read_text("utf-8", errors="replace").strip()
         if made_by != str(major(cluster.version)):
             raise DatabaseError(
                 f"{self.path} was made by PostgreSQL {made_by}; the server here is {cluster.version}. "
@@ -69,8 +75,9 @@ class DataDirectoryGenerator:
             )
 
     def _refuse_if_unfit(self) -> None:
-        if not (self.path / "PG_VERSION").is_file():
-            raise DatabaseError(f"{self.path} is no PostgreSQL data directory: it has no file PG_VERSION")
+        for name in ("PG_VERSION", "global/pg_control"):
+            if not (self.path / name).is_file():
+                raise DatabaseError(f"{self.path} is no PostgreSQL data directory: it has no file {name}")
         if (self.path / "postmaster.pid").exists():
             raise DatabaseError(
                 f"{self.path} is in use, or its server died: it has a postmaster.pid. Stop the server (pg_ctl stop)"

@@ -69,3 +69,13 @@ def test_a_script_that_fails_is_profiled_all_the_same(script: Path) -> None:
     assert "ended with exit code 3" in done.output
     assert "fib" in done.output
     assert "192" in done.output
+
+
+def test_a_script_that_is_not_python_is_told_as_python_tells_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.py").write_text("def f(: pass\n", "utf-8")
+    assert profile(tmp_path / "broken.py").return_value == 1
+    told = capfd.readouterr().err
+    assert "SyntaxError" in told
+    assert "Traceback" not in told
