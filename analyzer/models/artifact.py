@@ -14,6 +14,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from snipbench.errors import SnipbenchError
 
 TRUSTED = (
+    "analyzer.models.cost_classifier.CostClassifier",
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",

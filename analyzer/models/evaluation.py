@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
-from sklearn.pipeline import Pipeline
-
+from analyzer.models.examples import Examples
 from analyzer.models.grouping import Fold
 from analyzer.models.importance import Importance, losses, over_folds
-from analyzer.models.pipelines import build
+from analyzer.models.pipelines import fitted
 from analyzer.models.search import Found, search
 
 
@@ -36,40 +32,26 @@ class Effort:
     monotonic: Callable[[], float]
 
 
-def evaluate(
-    table: pd.DataFrame, classes: Sequence[str], groups: Sequence[str], folds: Sequence[Fold], effort: Effort
-) -> Evaluation:
+def evaluate(examples: Examples, folds: Sequence[Fold], effort: Effort) -> Evaluation:
     """Search, train and predict once per fold. Each search may use an equal share of the time that is left."""
-    predicted = [""] * len(classes)
-    probabilities = [0.0] * len(classes)
+    predicted = [""] * len(examples.classes)
+    probabilities = [0.0] * len(examples.classes)
     searches, drops = [], []
     end = effort.monotonic() + effort.seconds
     for number, fold in enumerate(folds):
-        train, test = list(fold.train), list(fold.test)
-        inner = [classes[place] for place in train]
+        train, test = examples.take(fold.train), examples.take(fold.test)
         found = search(
-            table.iloc[train],
-            inner,
-            [groups[place] for place in train],
+            train,
             trials=effort.trials,
             seconds=(end - effort.monotonic()) / (len(folds) - number),
             seed=effort.seed,
             monotonic=effort.monotonic,
         )
-        model = fitted(found, table.iloc[train], inner, effort.seed)
+        model = fitted(found.choice, train, effort.seed)
         searches.append(found)
         for place, label, row in zip(
-            test, model.predict(table.iloc[test]), model.predict_proba(table.iloc[test]), strict=True
+            fold.test, model.predict(test.features), model.predict_proba(test.features), strict=True
         ):
             predicted[place], probabilities[place] = str(label), float(max(row))
-        drops.append(losses(model, table.iloc[test], [classes[place] for place in test], effort.seed))
+        drops.append(losses(model, test.features, test.classes, effort.seed))
     return Evaluation(tuple(predicted), tuple(probabilities), tuple(searches), over_folds(drops))
-
-
-def fitted(found: Found, table: pd.DataFrame, classes: Sequence[str], seed: int) -> Pipeline:
-    """The pipeline of a search, trained on all the rows given."""
-    model = build(found.choice, list(table.columns), seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model.fit(table, np.array(classes, dtype=object))
-    return model

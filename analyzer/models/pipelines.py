@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 from sklearn.svm import SVC
 
+from analyzer.models.cost_classifier import CostClassifier
+from analyzer.models.examples import Examples
 from analyzer.models.features import CATEGORIES, check_known_before
 from analyzer.models.python_features import Features
 
@@ -27,13 +30,18 @@ if TYPE_CHECKING:
 Choice = dict[str, Any]
 """One point of the search space: estimator, preprocessing, hyperparameters."""
 
-ESTIMATORS = ("logistic_regression", "random_forest", "gradient_boosting", "nearest_neighbours", "support_vectors")
+ESTIMATORS = (
+    "cost_trees",
+    "logistic_regression",
+    "random_forest",
+    "gradient_boosting",
+    "nearest_neighbours",
+    "support_vectors",
+)
 DEFAULT: Choice = {
-    "estimator": "random_forest",
+    "estimator": "cost_trees",
     "scaler": "standard",
     "select_percentile": 100,
-    "trees": 80,
-    "max_depth": 8,
     "min_samples_leaf": 2,
     "max_features": 0.3,
 }
@@ -66,7 +74,10 @@ def suggest(trial: optuna.Trial) -> Choice:
         "scaler": trial.suggest_categorical("scaler", ("standard", "quantile")),
         "select_percentile": trial.suggest_categorical("select_percentile", (25, 50, 100)),
     }
-    if estimator == "logistic_regression":
+    if estimator == "cost_trees":
+        choice["min_samples_leaf"] = trial.suggest_int("cost_min_samples_leaf", 1, 6)
+        choice["max_features"] = trial.suggest_float("cost_max_features", 0.1, 1.0)
+    elif estimator == "logistic_regression":
         choice["c"] = trial.suggest_float("logistic_c", 1e-3, 1e2, log=True)
     elif estimator == "random_forest":
         choice["trees"] = 80
@@ -85,6 +96,16 @@ def suggest(trial: optuna.Trial) -> Choice:
         choice["c"] = trial.suggest_float("svm_c", 1e-2, 1e3, log=True)
         choice["gamma"] = trial.suggest_float("gamma", 1e-4, 1.0, log=True)
     return choice
+
+
+def fitted(choice: Mapping[str, Any], examples: Examples, seed: int) -> Pipeline:
+    """The pipeline of a choice, trained on all the rows given."""
+    model = build(choice, list(examples.features.columns), seed)
+    costs = {"estimate__costs": examples.costs} if choice["estimator"] == "cost_trees" else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(examples.features, examples.labels, **costs)
+    return model
 
 
 def build(choice: Mapping[str, Any], columns: Sequence[str], seed: int) -> Pipeline:
@@ -123,6 +144,10 @@ def _scaler(name: str) -> Any:
 
 def _estimator(choice: Mapping[str, Any], seed: int) -> Any:
     match choice["estimator"]:
+        case "cost_trees":
+            return CostClassifier(
+                max_features=choice["max_features"], min_samples_leaf=choice["min_samples_leaf"], seed=seed
+            )
         case "logistic_regression":
             return LogisticRegression(C=choice["c"], class_weight="balanced", max_iter=2000)
         case "random_forest":

@@ -12,10 +12,11 @@ from threadpoolctl import threadpool_limits
 
 from analyzer.models import artifact, verdicts
 from analyzer.models.baselines import BASELINES, out_of_fold
-from analyzer.models.evaluation import Effort, Evaluation, evaluate, fitted
+from analyzer.models.evaluation import Effort, Evaluation, evaluate
+from analyzer.models.examples import Examples
 from analyzer.models.grouping import make_folds
 from analyzer.models.importance import FAMILIES
-from analyzer.models.pipelines import frame_of
+from analyzer.models.pipelines import fitted, frame_of
 from analyzer.models.scores import difference, f1_interval, scores
 from analyzer.models.search import Found, search
 from analyzer.models.training_table import TrainingTable
@@ -66,12 +67,17 @@ def _train(
 ) -> Trained:
     """One thread: the tables are small, and threads that wait for each other on a busy machine cost far more."""
     began = monotonic()
-    groups = [row.group for row in table.rows]
-    frame = frame_of([row.features for row in table.rows])
+    examples = Examples(
+        frame_of([row.features for row in table.rows]),
+        tuple(classes),
+        tuple(row.target for row in table.rows),
+        tuple(row.group for row in table.rows),
+    )
+    groups = examples.groups
     outer = make_folds(classes, groups, folds, seed)
-    nested = evaluate(frame, classes, groups, outer, Effort(trials, seconds * (1 - FINAL_SHARE), seed, monotonic))
-    final = search(frame, classes, groups, trials=trials, seconds=seconds * FINAL_SHARE, seed=seed, monotonic=monotonic)
-    saved = artifact.save(fitted(final, frame, classes, seed), folder, model_id)
+    nested = evaluate(examples, outer, Effort(trials, seconds * (1 - FINAL_SHARE), seed, monotonic))
+    final = search(examples, trials=trials, seconds=seconds * FINAL_SHARE, seed=seed, monotonic=monotonic)
+    saved = artifact.save(fitted(final.choice, examples, seed), folder, model_id)
     judged = scores(classes, nested.predicted)
     interval = f1_interval(classes, nested.predicted, groups, seed)
     rivals = {baseline.name: out_of_fold(baseline, table.rows, classes, outer, seed) for baseline in BASELINES}
@@ -108,7 +114,7 @@ def _train(
         "importances": [asdict(found) for found in nested.importances if found.name not in FAMILIES and found.mean > 0][
             :IMPORTANCES
         ],
-        "features": len(frame.columns),
+        "features": len(examples.features.columns),
         "model": {"id": model_id, "path": saved.path, "sha256": saved.sha256, "choice": final.choice},
     }
     return Trained(model_id, nested.predicted, nested.probabilities, report)
