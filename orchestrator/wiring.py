@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -19,8 +20,10 @@ from orchestrator.databases.docker.provider import DockerProvider
 from orchestrator.databases.embedded import EmbeddedProvider
 from orchestrator.databases.port import DatabaseProvider
 from orchestrator.databases.statements import cancel_backends
+from orchestrator.dispatch.worker import Worker
 from orchestrator.leading.parts import Home, Parts
 from orchestrator.leading.progress import LoggedProgress, Progress
+from orchestrator.leading.roles import HERE, Roles, at_workers
 from orchestrator.proving.sandboxing import BwrapSandboxing
 from orchestrator.settings import ServiceSettings
 from snipbench.clock import Clock, SystemClock
@@ -30,6 +33,7 @@ from snipbench.resources.combined import CombinedSource, in_group, is_process
 from snipbench.resources.port import CounterSource
 from snipbench.resources.process_tree import ProcessTreeSource
 from snipbench.store.opening import open_store
+from snipbench.store.port import DocumentStore
 
 RESULT_GRACE_SECONDS = 30.0
 """How much longer than its time-out an untimed pass may take; ``SNIPBENCH_RESULT_GRACE_SECONDS`` sets another."""
@@ -113,12 +117,13 @@ def embedded(
     *,
     mode: str | None = None,
     store_address: str | None = None,
+    roles: Roles = HERE,
     served: DatabaseProvider | None = None,
 ) -> Iterator[Parts]:
     """Everything on this machine. Leftovers of killed commands are reaped first.
 
-    A service leads with the same parts, its tasks standing in the store of ``store_address``, its databases
-    ``served`` by what the settings choose.
+    A service leads with the same parts, its tasks standing in the store of ``store_address``, ``roles`` at workers, and
+    its databases ``served`` by what the settings choose.
     """
     place = Home(made_home(home))
     clock = SystemClock()
@@ -138,6 +143,7 @@ def embedded(
             databases=served,
             jars=jars.ensure(progress.note),
             progress=progress,
+            roles=roles,
             counter_source=source,
             new_engine=lambda spec: _engine(spec, clock, source),
             sandboxing=BwrapSandboxing(clock, source, os.environ),
@@ -175,12 +181,37 @@ def _engine(spec: SessionSpec, clock: SystemClock, source: CounterSource) -> Eng
 
 @contextmanager
 def service(settings: ServiceSettings) -> Iterator[Parts]:
-    """What a service leads with: the store of the settings, progress in the log."""
-    with embedded(
-        settings.home,
-        LoggedProgress(),
-        mode="services",
-        store_address=settings.store,
-        served=service_provider(settings, SystemClock()),
-    ) as parts:
-        yield parts
+    """What a service works with: the store of the settings, progress in the log, and workers where there is a broker.
+
+    Without one, whoever leads does everything.
+    """
+    with ExitStack() as stack:
+        roles = HERE
+        if settings.broker is not None:
+            from orchestrator.dispatch.queue import QueueDispatch
+
+            roles = at_workers(stack.enter_context(closing(QueueDispatch(settings.broker))))
+        yield stack.enter_context(
+            embedded(
+                settings.home,
+                LoggedProgress(),
+                mode="services",
+                store_address=settings.store,
+                roles=roles,
+                served=service_provider(settings, SystemClock()),
+            )
+        )
+
+
+def worker(settings: ServiceSettings) -> Worker:
+    """What does the work of a service, of whatever kind it is."""
+
+    @contextmanager
+    def store() -> Iterator[DocumentStore]:
+        opened = open_store(settings.store)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    return Worker(partial(service, settings), store, Home(settings.home).spool)

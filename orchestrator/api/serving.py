@@ -6,7 +6,6 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import uvicorn
 
@@ -17,7 +16,6 @@ from orchestrator.api.service import Service
 from orchestrator.api.tokens import Tokens
 from orchestrator.dispatch.inline import InlineDispatch
 from orchestrator.dispatch.port import Dispatch
-from orchestrator.dispatch.worker import Worker
 from orchestrator.logs import log_to
 from orchestrator.settings import ServiceSettings
 from snipbench.clock import SystemClock
@@ -59,7 +57,7 @@ def dispatching(settings: ServiceSettings) -> Iterator[Dispatch]:
 
         dispatch = QueueDispatch(settings.broker)
     else:
-        worker = Worker(partial(wiring.service, settings))
+        worker = wiring.worker(settings)
         dispatch = InlineDispatch(worker.handle, worker.stop)
     try:
         yield dispatch

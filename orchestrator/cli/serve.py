@@ -10,7 +10,7 @@ import click
 
 from orchestrator.cli import options
 
-ROLES = ("api", "leader", "analyzer", "initializer")
+ROLES = ("api", "leader", "executor", "monitor", "analyzer", "initializer")
 
 
 @click.command()
@@ -22,11 +22,12 @@ ROLES = ("api", "leader", "analyzer", "initializer")
 @click.option("--new-token", metavar="NAME", help="Print a fresh token and its entry for the token file, and end.")
 @click.option("--scopes", default="read,submit,control", show_default=True, help="What the fresh token allows.")
 def serve(role: str, home: Path, host: str, port: int, tokens: Path | None, new_token: str | None, scopes: str) -> None:
-    """Serve the HTTP API (role `api`), or do what it hands over through the broker (`leader`, `analyzer`).
+    """Serve the HTTP API (role `api`), or be a worker behind it.
 
-    `initializer` serves reference databases to the others, by id; only it needs the Docker engine.
+    A `leader` leads tasks, and has an `executor`, a `monitor` and an `analyzer` do what is theirs; each is reached
+    through the broker. Without SNIPBENCH_BROKER the API does all of it in its own process, one task at a time.
 
-    Without SNIPBENCH_BROKER the API does the work in its own process, one task at a time.
+    An `initializer` serves reference databases to the others, by id; only it needs the Docker engine.
     """
     from dataclasses import replace
 

@@ -28,6 +28,11 @@ class Owner:
         assert started is not None
         return Owner(task, pid, started, _boot_id(), _pid_namespace())
 
+    @property
+    def namespace(self) -> str:
+        """Where process ids mean the same: a machine since it was started, and a container of it."""
+        return f"{self.boot_id} {self.pid_namespace}"
+
     def alive(self) -> bool:
         """Whether that very process still runs. In doubt (another container's process ids) it does."""
         if self.boot_id != _boot_id():

@@ -11,8 +11,12 @@ class Work(StrEnum):
 
     LEAD = "leader"
     """Lead the task of that id to its end."""
+    EXECUTE = "executor"
+    """Have the sessions of the assignment of that id."""
+    MONITOR = "monitor"
+    """Watch the targets of the assignment of that id."""
     ANALYSE = "analyzer"
-    """Make the analysis of that id."""
+    """Make the analysis of that id, or what the assignment of that id asks for after the runs of a task."""
 
 
 class Dispatch(Protocol):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import threading
-from functools import partial
 
 from celery.signals import worker_shutting_down
 
 from orchestrator import wiring
 from orchestrator.dispatch.port import Work
 from orchestrator.dispatch.queue import TASK, make_app
-from orchestrator.dispatch.worker import Worker
 from orchestrator.logs import log_to
 from orchestrator.settings import ServiceSettings
 from snipbench.errors import UsageError
@@ -26,7 +24,7 @@ def serve_worker(settings: ServiceSettings, role: str) -> None:
         raise UsageError("a worker needs a broker: set SNIPBENCH_BROKER, as in redis://127.0.0.1:6379/0")
     log_to(secrets=settings.secrets())
     app = make_app(settings.broker)
-    worker = Worker(partial(wiring.service, settings))
+    worker = wiring.worker(settings)
 
     def work(kind: str, subject: str) -> None:
         worker.handle(Work(kind), subject)

@@ -6,16 +6,22 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 from orchestrator.dispatch.port import Work
+from orchestrator.leading.assignment import ASSIGNMENTS
 from orchestrator.leading.leader import lead
-from orchestrator.leading.lease import TaskHeld, TaskLease, TaskSettled
+from orchestrator.leading.lease import TaskHeld, TaskSettled
 from orchestrator.leading.parts import Parts
-from snipbench.errors import LeaderStopped, LeaseLost, SnipbenchError
+from orchestrator.leading.taking import AssignmentGone, Taken
+from snipbench.clock import SystemClock
+from snipbench.errors import LeaderStopped, LeaseLost, SnipbenchError, TaskCancelled
+from snipbench.store.port import DocumentStore
 
 _log = logging.getLogger("snipbench.worker")
 OpenParts = Callable[[], AbstractContextManager[Parts]]
+OpenStore = Callable[[], AbstractContextManager[DocumentStore]]
 
 
 class _Stoppable(Protocol):
@@ -23,29 +29,30 @@ class _Stoppable(Protocol):
 
 
 class Worker:
-    """Leads tasks and makes analyses. ``open_parts`` opens the adapters of the mode for one piece of work."""
+    """Does one piece of work at a time.
 
-    def __init__(self, open_parts: OpenParts) -> None:
+    Args:
+        open_parts: opens the adapters of the mode for one piece of work.
+        open_store: opens the store only, which is all that a monitor needs,
+        spool: and a folder, where samples wait for a store that is away.
+    """
+
+    def __init__(self, open_parts: OpenParts, open_store: OpenStore, spool: Path) -> None:
+        self._spool = spool
         self._open_parts = open_parts
+        self._open_store = open_store
         self._lock = threading.Lock()
-        self._lease: _Stoppable | None = None
+        self._under_way: _Stoppable | None = None
         self._stopped = False
 
     def handle(self, work: Work, subject: str) -> None:
         """Do a piece of work. What goes wrong stands in the store, and in the log; nothing is raised for it."""
-        about = {"work": work.value, "task_id" if work is Work.LEAD else "analysis_id": subject}
+        about = {"work": work.value, "task_id" if work is Work.LEAD else "subject": subject}
         _log.info("work taken up", extra=about)
         try:
-            with self._open_parts() as parts:
-                if work is Work.LEAD:
-                    status = lead(parts, subject, taken=self._take)
-                    _log.info("task ended: %s", status.value, extra=about)
-                else:
-                    from orchestrator.dispatch.analyses import make_analysis
-
-                    make_analysis(parts, subject)
-                    _log.info("analysis ended", extra=about)
-        except (TaskHeld, TaskSettled, LeaseLost, LeaderStopped) as error:
+            self._do(work, subject)
+            _log.info("work ended", extra=about)
+        except (TaskHeld, TaskSettled, AssignmentGone, LeaseLost, LeaderStopped, TaskCancelled) as error:
             _log.info("left to others: %s", error, extra=about)
         except SnipbenchError as error:
             _log.warning("work failed: %s: %s", type(error).__name__, error, extra=about)
@@ -53,19 +60,53 @@ class Worker:
             _log.exception("work failed in a way that nobody foresaw", extra=about)
         finally:
             with self._lock:
-                self._lease = None
+                self._under_way = None
 
     def stop(self) -> None:
-        """Have the leader at work end soon, and no other begin. The task stays for the next leader."""
+        """Have the work under way end soon, and no other begin. It stays for the next worker."""
         with self._lock:
             self._stopped = True
-            lease = self._lease
-        if lease is not None:
-            lease.stop()
+            under_way = self._under_way
+        if under_way is not None:
+            under_way.stop()
 
-    def _take(self, lease: TaskLease) -> None:
+    def _do(self, work: Work, subject: str) -> None:
+        if work is Work.LEAD:
+            with self._open_parts() as parts:
+                lead(parts, subject, taken=self._take)
+            return
+        with self._open_store() as store:
+            if work is not Work.ANALYSE or store.get(ASSIGNMENTS, subject) is not None:
+                # Taken before the parts are opened: that this machine lacks something is an answer too.
+                with Taken.take(store, SystemClock(), subject) as hold:
+                    self._take(hold)
+                    self._fulfil(work, store, hold)
+                return
+        from orchestrator.dispatch.analyses import make_analysis
+
+        with self._open_parts() as parts:
+            make_analysis(parts, subject)
+
+    def _fulfil(self, work: Work, store: DocumentStore, hold: Taken) -> None:
+        # Each loaded where it is done: a monitor needs neither an engine nor what landing needs.
+        if work is Work.MONITOR:
+            from orchestrator.dispatch.monitoring import watch
+
+            watch(store, SystemClock(), self._spool, hold)
+            return
+        with self._open_parts() as parts:
+            if work is Work.EXECUTE:
+                from orchestrator.dispatch.executing import execute
+
+                execute(parts, hold)
+            else:
+                from orchestrator.dispatch.concluding import conclude
+
+                conclude(parts, hold)
+
+    def _take(self, taken: _Stoppable) -> None:
         with self._lock:
-            self._lease = lease
+            self._under_way = taken
             stopped = self._stopped
         if stopped:
-            lease.stop()
+            taken.stop()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Protocol
+
 from analyzer.landing import land
 from analyzer.report import write_report
 from monitor.events import EventKind
@@ -18,9 +21,82 @@ from snipbench.errors import StoreError
 from snipbench.store.port import Document, DocumentStore
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of an analysis."""
+
+    sentence: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What landing wrote, and how long it took."""
+
+    rows: int
+    seconds: float
+
+
+class Analyst(Protocol):
+    """Port; does what follows the runs of one task. Each of it again gives the same."""
+
+    def make(self, analysis: Analysis) -> Made:
+        """Make an analysis of the order and keep what it learned."""
+        ...
+
+    def land(self) -> Landed:
+        """Write the task to the lake."""
+        ...
+
+    def report(self) -> str:
+        """Write the report; its path."""
+        ...
+
+
+class LocalAnalyst:
+    """Implements the port in this process, and a child with a JVM of its own for landing."""
+
+    def __init__(self, parts: Parts, book: TaskBook) -> None:
+        self._parts = parts
+        self._book = book
+        self._task_id = book.task.task_id
+
+    def make(self, analysis: Analysis) -> Made:
+        """See the port."""
+        if isinstance(analysis, Classify):
+            parts = self._parts
+            found = run_analysis(parts.store, parts.home, self._task_id, analysis, parts.clock)
+        else:
+            from orchestrator.proving.improving import run_optimize
+
+            found = run_optimize(self._parts, self._task_id, analysis)
+        return Made(found["sentence"], found["verdict"])
+
+    def land(self) -> Landed:
+        """See the port."""
+        parts, task_id = self._parts, self._task_id
+        self._send_leftovers()
+        extra = profiled_tables(parts.home, task_id)
+        landed = land(parts.store_address, parts.home.lake, task_id, parts.jars, extra=extra)
+        forget_calls(parts.home, task_id)
+        return Landed(landed.rows, landed.seconds)
+
+    def _send_leftovers(self) -> None:
+        """Samples that wait on disk since the store was away when their monitor ended: landing is once and for all."""
+
+        def tell(kind: EventKind, _: str | None, message: str) -> None:
+            self._book.log(f"monitor: {kind.value}", status="ok" if kind in GOOD else "failed", text=message)
+
+        Leftovers(self._parts.home.spool, self._parts.store, tell).send()
+
+    def report(self) -> str:
+        """See the port."""
+        return str(write_report(self._parts.store, self._task_id, self._parts.home.reports))
+
+
 def analyse(parts: Parts, book: TaskBook) -> None:
     """Make the order's analyses, land the task, write its report; stages 19 to 21 of each. Again gives the same."""
-    task_id = book.task.task_id
+    analyst = parts.roles.analyst(parts, book)
 
     def stage(stage: Stage, detail: str, status: str = "ok") -> None:
         book.log(stage, text=detail, status=status)
@@ -29,46 +105,26 @@ def analyse(parts: Parts, book: TaskBook) -> None:
     for analysis in book.order().order.analyses:
         book.check()
         stage(Stage.ANALYSIS_REQUESTED, f"{analysis.kind} {analysis.name}")
-        found = _made(parts, task_id, analysis)
-        stage(Stage.ANALYSIS_DONE, found["sentence"])
-        stage(Stage.ANALYSIS_FINISHED, found["verdict"], "failed" if found["verdict"] == "failed" else "ok")
+        made = analyst.make(analysis)
+        stage(Stage.ANALYSIS_DONE, made.sentence)
+        stage(Stage.ANALYSIS_FINISHED, made.verdict, "failed" if made.verdict == "failed" else "ok")
     publish(parts, book)
 
 
 def publish(parts: Parts, book: TaskBook) -> None:
     """Land the task and write its report, as they stand now."""
-    task_id = book.task.task_id
+    analyst = parts.roles.analyst(parts, book)
 
     def stage(stage: Stage, detail: str) -> None:
         book.log(stage, text=detail)
         parts.progress.stage(stage, None, detail)
 
     stage(Stage.ANALYSIS_REQUESTED, "summaries, comparisons, report")
-    _send_leftovers(parts, book)
-    extra = profiled_tables(parts.home, task_id)
-    landed = land(parts.store_address, parts.home.lake, task_id, parts.jars, extra=extra)
-    forget_calls(parts.home, task_id)
+    landed = analyst.land()
     stage(Stage.ANALYSIS_DONE, f"{landed.rows} rows in {landed.seconds:.1f} s")
-    report = write_report(parts.store, task_id, parts.home.reports)
-    book.update(report=str(report))
-    stage(Stage.ANALYSIS_FINISHED, str(report))
-
-
-def _send_leftovers(parts: Parts, book: TaskBook) -> None:
-    """Samples that wait on disk since the store was away when their monitor ended: landing is once and for all."""
-
-    def tell(kind: EventKind, _: str | None, message: str) -> None:
-        book.log(f"monitor: {kind.value}", status="ok" if kind in GOOD else "failed", text=message)
-
-    Leftovers(parts.home.spool, parts.store, tell).send()
-
-
-def _made(parts: Parts, task_id: str, analysis: Analysis) -> Document:
-    if isinstance(analysis, Classify):
-        return run_analysis(parts.store, parts.home, task_id, analysis, parts.clock)
-    from orchestrator.proving.improving import run_optimize
-
-    return run_optimize(parts, task_id, analysis)
+    report = analyst.report()
+    book.update(report=report)
+    stage(Stage.ANALYSIS_FINISHED, report)
 
 
 def run_analysis(store: DocumentStore, home: Home, task_id: str, analysis: Classify, clock: Clock) -> Document:

@@ -13,7 +13,6 @@ from orchestrator.leading.parts import Parts
 from orchestrator.leading.results import ResultPass
 from orchestrator.leading.segments import Segment
 from orchestrator.leading.taskbook import TaskBook
-from orchestrator.leading.watch import Watch
 from snipbench.clock import to_text
 from snipbench.domain.event import Stage
 from snipbench.domain.order import Experiment, Order
@@ -56,7 +55,8 @@ class Conductor:
             self._book.record(self._run(experiment, slot, engine, database, application, results))
             if engine.lost:
                 return
-        with Watch(self._parts, self._book, self._order, experiment.name, (engine.target, database.target)):
+        targets = (engine.target, database.target)
+        with self._parts.roles.watch(self._parts, self._book, self._order, experiment.name, targets):
             for slot in segment.measured:
                 self._measure(experiment, slot, engine, database, application, results)
                 if engine.lost:

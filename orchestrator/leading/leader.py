@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 from orchestrator.leading.analysis import analyse
-from orchestrator.leading.conduct import Conductor
-from orchestrator.leading.lease import PATIENCE_SECONDS, TaskLease
+from orchestrator.leading.asking import WorkerFailed
+from orchestrator.leading.bench import Bench
+from orchestrator.leading.lease import TaskLease, patience_for
 from orchestrator.leading.materials import order_folder
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.profiles import ProfilePass
@@ -38,8 +40,7 @@ class Leader:
             self._book.check()
             self._announce(record)
             plan = self._plan(record)
-            with self._parts.measuring(f"snipbench task {self._book.task.task_id}", self._book.raise_if_ended):
-                self._measure(record, plan)
+            self._measure(record, plan)
             status = self._judge(plan)
             self._book.finish(status)
             analyse(self._parts, self._book)
@@ -54,6 +55,10 @@ class Leader:
             self._book.finish(TaskStatus.CANCELLED)
             self._book.settle()
             return TaskStatus.CANCELLED
+        except WorkerFailed as error:
+            self._book.finish(TaskStatus.FAILED, error.failure)
+            self._book.settle()
+            raise
         except SnipbenchError as error:
             self._book.finish(TaskStatus.FAILED, Failure(type(error).__name__, str(error)))
             self._book.settle()
@@ -80,36 +85,42 @@ class Leader:
         return plan
 
     def _measure(self, record: OrderRecord, plan: Plan) -> None:
-        stretch = Stretch(self._parts, self._book, record)
-        conductor = Conductor(self._parts, self._book, record.order)
-        profiles = ProfilePass(self._parts, self._book, record.order)
         left = self._left(plan)
         self._parts.progress.begin(self._book.task.task_id, sum(len(s.warmups) + len(s.measured) for s in left))
-        try:
-            while left:
-                self._book.check()
-                segment = left[0]
-                self._withdraw(segment)
-                entered = stretch.enter(segment)
-                self._book.check()
-                if entered:
-                    conductor.conduct(segment, stretch.engine, stretch.database, stretch.application)
-                    stretch.check()
-                left = self._left(plan)
-                if not left or left[0].experiment != segment.experiment:
-                    self._profile(profiles, stretch, record.order.experiment(segment.experiment), segment.session)
-                    self._stage(Stage.EXPERIMENT_FINISHED, segment.experiment)
-            for experiment in record.order.experiments:  # what an interrupted command left
-                self._profile(profiles, stretch, experiment, record.order.sessions)
-        finally:
-            stretch.close()
+        stretch = Stretch(self._parts, self._book, record)
+        with self._parts.roles.bench(self._parts, self._book, record) as bench, closing(stretch):
+            try:
+                self._make(record, plan, bench, stretch)
+            except BaseException:
+                bench.end(abandoned=True)
+                raise
+            bench.end()
 
-    def _profile(self, profiles: ProfilePass, stretch: Stretch, experiment: Experiment, session: int) -> None:
+    def _make(self, record: OrderRecord, plan: Plan, bench: Bench, stretch: Stretch) -> None:
+        left = self._left(plan)
+        while left:
+            self._book.check()
+            segment = left[0]
+            self._withdraw(segment)
+            clone = stretch.enter(segment.experiment)
+            self._book.check()
+            bench.conduct(segment, clone)
+            left = self._left(plan)
+            if not left or left[0].experiment != segment.experiment:
+                experiment = record.order.experiment(segment.experiment)
+                self._profile(bench, stretch, record, experiment, segment.session)
+                self._stage(Stage.EXPERIMENT_FINISHED, segment.experiment)
+        for experiment in record.order.experiments:  # what an interrupted command left
+            self._profile(bench, stretch, record, experiment, record.order.sessions)
+
+    def _profile(
+        self, bench: Bench, stretch: Stretch, record: OrderRecord, experiment: Experiment, session: int
+    ) -> None:
         """The experiment's profile passes, in the session that is there, and in new ones where one is lost."""
+        profiles = ProfilePass(self._parts, self._book, record.order)
         while profiles.left(experiment):
-            if stretch.holds(experiment.name) or stretch.enter(Segment(experiment.name, session, (), (), (), ())):
-                profiles.take(experiment, stretch.engine, stretch.database, stretch.application)
-                stretch.check()
+            bench.profile(experiment, session, stretch.enter(experiment.name))
+            self._book.check()
 
     def _left(self, plan: Plan) -> tuple[Segment, ...]:
         accepted = self._book.accepted()
@@ -147,7 +158,5 @@ def lead(parts: Parts, task_id: str, *, taken: Callable[[TaskLease], None] = lam
     with TaskLease.take(parts.store, parts.clock, task_id) as lease:
         taken(lease)
         book = TaskBook.open(parts.store, parts.clock, task_id, lease)
-        # Loading, running and an untimed comparison of two: five time-outs is the longest a good leader is silent.
-        longest = max((e.timeout_seconds for e in book.order().order.experiments), default=0.0)
-        lease.patience_seconds = PATIENCE_SECONDS + 5 * longest
+        lease.patience_seconds = patience_for(book.order().order)
         return Leader(parts, book).lead()

@@ -13,9 +13,11 @@ from datetime import timedelta
 from functools import partial
 from types import TracebackType
 
+from orchestrator.leading.ending import Ending
 from orchestrator.leading.holder import describe, surely_dead, this_holder
 from snipbench import records
 from snipbench.clock import Clock, from_text, to_text
+from snipbench.domain.order import Order
 from snipbench.domain.run import Failure, TaskStatus
 from snipbench.domain.task import Lease, Task
 from snipbench.errors import LeaderStopped, LeaseLost, SnipbenchError, StoreError, TaskCancelled, UsageError
@@ -46,7 +48,7 @@ class TaskLease:
     """A taken lease; a context that renews it and gives it back.
 
     ``settled`` says at the end whether anything is left to do; the leader sets it. ``patience_seconds`` is how long it
-    may go without asking :meth:`check`; the leader makes it fit the order's time-outs.
+    may go without asking :meth:`check`; the leader makes it fit the order's time-outs. ``token`` fences others off.
     """
 
     def __init__(self, store: DocumentStore, clock: Clock, task: Task, seconds: float) -> None:
@@ -54,16 +56,14 @@ class TaskLease:
         self._store = store
         self._clock = clock
         self._task_id = task.task_id
-        self._token = task.lease.token
+        self.token = task.lease.token
         self._seconds = seconds
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"lease of {task.task_id}", daemon=True)
-        self._lock = threading.Lock()
-        self._reason: SnipbenchError | None = None
-        self._on_end: Callable[[], None] | None = None
-        self._active_at = clock.monotonic()
+        self._ending = Ending(clock)
         self.patience_seconds = PATIENCE_SECONDS
         self.settled = False
+        self.assignment_id: str | None = None
 
     @classmethod
     def take(cls, store: DocumentStore, clock: Clock, task_id: str, *, seconds: float = LEASE_SECONDS) -> TaskLease:
@@ -138,12 +138,7 @@ class TaskLease:
             TaskCancelled, LeaderStopped: the task, or this leader, is to end.
         """
         task = self._read()
-        self._active_at = self._clock.monotonic()
-        with self._lock:
-            if isinstance(self._reason, LeaseLost):
-                raise self._reason
-            if cancel and self._reason is not None:
-                raise self._reason
+        self._ending.raise_if_told(cancel=cancel)
         if cancel and task.cancel_requested:
             raise TaskCancelled(f"task {self._task_id} was cancelled")
 
@@ -153,27 +148,20 @@ class TaskLease:
         Raises:
             LeaseLost, TaskCancelled, LeaderStopped: as there.
         """
-        self._active_at = self._clock.monotonic()
-        with self._lock:
-            if self._reason is not None:
-                raise self._reason
+        self._ending.raise_if_told()
 
     def fence(self, task: Task) -> None:
         """LeaseLost unless ``task``, as read from the store, is still led by this leader."""
-        if task.lease is None or task.lease.token != self._token or not task.lease.holder:
+        if task.lease is None or task.lease.token != self.token or not task.lease.holder:
             raise LeaseLost(f"task {self._task_id} is led by somebody else")
 
     def at_the_end(self, call: Callable[[], None] | None) -> None:
         """What to call, from another thread, when the task is cancelled, lost or this leader told to stop."""
-        with self._lock:
-            self._on_end = call
-            late = self._reason is not None
-        if late and call is not None:
-            call()
+        self._ending.at_the_end(call)
 
     def stop(self) -> None:
         """Have the leader end as soon as it can; the task stays as it is. From any thread."""
-        self._finish_with(LeaderStopped(f"the leader of {self._task_id} was told to stop"))
+        self._ending.tell(LeaderStopped(f"the leader of {self._task_id} was told to stop"))
 
     def _keep(self) -> None:
         renewed = self._clock.monotonic()
@@ -181,28 +169,19 @@ class TaskLease:
             try:
                 task = self._read()
                 if task.cancel_requested:
-                    self._finish_with(TaskCancelled(f"task {self._task_id} was cancelled"))
-                quiet = self._clock.monotonic() - self._active_at
+                    self._ending.tell(TaskCancelled(f"task {self._task_id} was cancelled"))
+                quiet = self._ending.quiet_seconds
                 if quiet > self.patience_seconds:
-                    self._finish_with(LeaderStopped(f"task {self._task_id} got no further for {quiet:.0f} s"))
+                    self._ending.tell(LeaderStopped(f"task {self._task_id} got no further for {quiet:.0f} s"))
                     return  # not renewed any more: progress is what counts, not that a process is there
                 if self._clock.monotonic() - renewed >= self._seconds / 3:
                     change_task(self._store, self._task_id, self._renewed)
                     renewed = self._clock.monotonic()
             except LeaseLost as error:
-                self._finish_with(error)
+                self._ending.tell(error)
                 return
             except StoreError:
                 continue  # away for now: the lease may run out, and then `check` says so
-
-    def _finish_with(self, reason: SnipbenchError) -> None:
-        with self._lock:
-            first = self._reason is None
-            if first or isinstance(reason, LeaseLost):
-                self._reason = reason
-            call = self._on_end
-        if first and call is not None:
-            call()
 
     def _read(self) -> Task:
         document = self._store.get("tasks", self._task_id)
@@ -225,6 +204,12 @@ class TaskLease:
         if foreseen:
             lease = replace(lease, holder="", fruitless=0)
         return replace(task, settled=self.settled, lease=lease)
+
+
+def patience_for(order: Order) -> float:
+    """How long a good leader of the order may be silent, in seconds."""
+    # Loading, running and an untimed comparison of two: five time-outs is the longest.
+    return PATIENCE_SECONDS + 5 * max((experiment.timeout_seconds for experiment in order.experiments), default=0.0)
 
 
 def is_held(lease: Lease, clock: Clock) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from executor.calls import SessionSpec
 from executor.engine import Engine
@@ -16,6 +17,9 @@ from orchestrator.proving.port import Sandboxing
 from snipbench.clock import Clock
 from snipbench.resources.port import CounterSource
 from snipbench.store.port import DocumentStore
+
+if TYPE_CHECKING:
+    from orchestrator.leading.roles import Roles  # which knows parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ class Parts:
     databases: DatabaseProvider
     jars: tuple[Path, ...]
     progress: Progress
+    roles: Roles
+    """Who has the sessions, watches and analyses: this process, or workers."""
     counter_source: CounterSource
     new_engine: Callable[[SessionSpec], Engine]
     sandboxing: Sandboxing

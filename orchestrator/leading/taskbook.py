@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from orchestrator.leading.hold import Hold
 from orchestrator.leading.lease import TaskLease, change_task
 from snipbench import records
 from snipbench.clock import Clock, to_text
@@ -25,15 +26,15 @@ from snipbench.store.port import DocumentStore
 class TaskBook:
     """Reads and writes one task. Recording is idempotent on ``(task_id, slot_id)``.
 
-    With a lease, nothing is written once another leader holds the task (LeaseLost), and no run is recorded once the
-    task was cancelled (TaskCancelled).
+    With a hold on the task (a leader's lease, a worker's assignment), nothing is written once another leader holds it
+    (LeaseLost), and no run is recorded once the task was cancelled (TaskCancelled).
     """
 
-    def __init__(self, store: DocumentStore, clock: Clock, task: Task, lease: TaskLease | None = None) -> None:
+    def __init__(self, store: DocumentStore, clock: Clock, task: Task, hold: Hold | None = None) -> None:
         self._store = store
         self._clock = clock
         self._task = task
-        self._lease = lease
+        self._hold = hold
         self._sequence = store.count("events", {"task_id": task.task_id})
 
     @classmethod
@@ -63,7 +64,7 @@ class TaskBook:
         return book
 
     @classmethod
-    def open(cls, store: DocumentStore, clock: Clock, task_id: str, lease: TaskLease | None = None) -> TaskBook:
+    def open(cls, store: DocumentStore, clock: Clock, task_id: str, hold: Hold | None = None) -> TaskBook:
         """The book of a task that is there.
 
         Raises:
@@ -72,7 +73,7 @@ class TaskBook:
         document = store.get("tasks", task_id)
         if document is None:
             raise UsageError(f"there is no task {task_id!r}; `snipbench list` shows all")
-        return cls(store, clock, records.task_from_document(document), lease)
+        return cls(store, clock, records.task_from_document(document), hold)
 
     @property
     def task(self) -> Task:
@@ -116,33 +117,37 @@ class TaskBook:
         """
 
         def changed(task: Task) -> Task:
-            if self._lease is not None:
-                self._lease.fence(task)
+            if self._hold is not None:
+                self._hold.fence(task)
             return replace(task, **changes)
 
         self._task = change_task(self._store, self._task.task_id, changed)
 
     def check(self, *, cancel: bool = True) -> None:
-        """See :meth:`orchestrator.leading.lease.TaskLease.check`."""
-        if self._lease is not None:
-            self._lease.check(cancel=cancel)
+        """See :meth:`orchestrator.leading.hold.Hold.check`."""
+        if self._hold is not None:
+            self._hold.check(cancel=cancel)
 
     def raise_if_ended(self) -> None:
-        """See :meth:`orchestrator.leading.lease.TaskLease.raise_if_ended`."""
-        if self._lease is not None:
-            self._lease.raise_if_ended()
+        """See :meth:`orchestrator.leading.hold.Hold.raise_if_ended`."""
+        if self._hold is not None:
+            self._hold.raise_if_ended()
+
+    def place(self) -> tuple[int, str | None]:
+        """Fencing token and assignment under which is written here; what is asked of others belongs to them."""
+        return (0, None) if self._hold is None else (self._hold.token, self._hold.assignment_id)
 
     def settle(self) -> None:
         """Nothing is left for a leader to do."""
-        if self._lease is None:
-            self.update(settled=True)
+        if isinstance(self._hold, TaskLease):
+            self._hold.settled = True
         else:
-            self._lease.settled = True
+            self.update(settled=True)
 
     def at_the_end(self, call: Callable[[], None] | None) -> None:
-        """See :meth:`orchestrator.leading.lease.TaskLease.at_the_end`."""
-        if self._lease is not None:
-            self._lease.at_the_end(call)
+        """See :meth:`orchestrator.leading.hold.Hold.at_the_end`."""
+        if self._hold is not None:
+            self._hold.at_the_end(call)
 
     def finish(self, status: TaskStatus, failure: Failure | None = None) -> None:
         """Write how the task ended."""
@@ -173,9 +178,10 @@ class TaskBook:
             text=text,
             data=data or {},
         )
-        # Whoever submits, retries or cancels a task logs too; sequences stay dense, so that they can be followed.
+        # Whoever submits, retries, cancels or executes logs too; sequences stay dense, so that they can be followed.
         while not self._store.insert("events", [records.event_to_document(event)]):
-            event = replace(event, sequence=event.sequence + 1)
+            there = self._store.count("events", {"task_id": self._task.task_id})
+            event = replace(event, sequence=max(event.sequence, there) + 1)
         self._sequence = event.sequence
 
     def accepted(self) -> dict[str, Run]:

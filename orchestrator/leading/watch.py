@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from queue import SimpleQueue
 from typing import Any
 
 from monitor.events import EventKind
-from monitor.monitor import Monitor, MonitorSettings
 from monitor.sampler import StreamId
-from monitor.sources import choose_source
 from orchestrator.leading.parts import Parts
+from orchestrator.leading.stream import Stream, Told
 from orchestrator.leading.taskbook import TaskBook
 from snipbench.domain.event import Stage
 from snipbench.domain.order import Order
@@ -21,46 +19,44 @@ GOOD = frozenset({EventKind.SOURCE_RESUMED, EventKind.STORE_RESUMED, EventKind.S
 
 
 class Watch:
-    """A context in which targets are watched. What the monitor tells beside samples goes to the event log."""
+    """A context in which this process watches targets. What is told beside samples goes to the event log."""
 
     def __init__(self, parts: Parts, book: TaskBook, order: Order, experiment: str, targets: Sequence[Target]) -> None:
         self._parts = parts
         self._book = book
         self._experiment = experiment
-        self._told: SimpleQueue[tuple[EventKind, str | None, str, str]] = SimpleQueue()
-        self._source = choose_source(order.monitor.source, targets)
-        self._named = ", ".join(f"{self._source.name_for(target)} counters of {target.name}" for target in targets)
-        self._monitor = Monitor(
+        self._stream = Stream(
             parts.store,
-            self._source,
-            targets,
+            parts.clock,
             StreamId(book.task.task_id, experiment, new_id("stream", parts.clock.now())),
-            on_event=lambda *event: self._told.put(event),
-            settings=MonitorSettings(interval_seconds=order.monitor.interval_seconds),
-            clock=parts.clock,
-            spool=parts.home.spool,
+            order.monitor.source,
+            order.monitor.interval_seconds,
+            targets,
+            parts.home.spool,
         )
 
     def __enter__(self) -> None:
-        self._monitor.start()
-        self._stage(Stage.MONITORING_STARTED, self._named)
+        self._stream.start()
+        self._stage(Stage.MONITORING_STARTED, self._stream.named)
         self._stage(Stage.SAMPLES_STREAMED, "streaming")
 
     def __exit__(self, *_: object) -> None:
-        summary = self._monitor.stop()
-        self._source.close()
-        while not self._told.empty():
-            kind, target, message, at = self._told.get()
-            status = "ok" if kind in GOOD else "failed"
-            self._book.log(
-                f"monitor: {kind.value}",
-                experiment=self._experiment,
-                status=status,
-                text=f"{target + ': ' if target else ''}{message}",
-                data={"at": at},
-            )
-        self._stage(Stage.MONITORING_STOPPED, summary.sentence(), summary.to_document())
+        streamed = self._stream.stop()
+        log_told(self._book, self._experiment, streamed.events)
+        self._stage(Stage.MONITORING_STOPPED, streamed.sentence, streamed.summary)
 
     def _stage(self, stage: Stage, text: str, data: dict[str, Any] | None = None) -> None:
         self._book.log(stage, experiment=self._experiment, text=text, data=data)
         self._parts.progress.stage(stage, self._experiment, text)
+
+
+def log_told(book: TaskBook, experiment: str, events: Sequence[Told]) -> None:
+    """What a monitor told beside samples, into the event log."""
+    for kind, target, message, at in events:
+        book.log(
+            f"monitor: {kind}",
+            experiment=experiment,
+            status="ok" if EventKind(kind) in GOOD else "failed",
+            text=f"{target + ': ' if target else ''}{message}",
+            data={"at": at},
+        )

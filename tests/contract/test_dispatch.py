@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from orchestrator import tasks, wiring
 from orchestrator.dispatch.inline import InlineDispatch
 from orchestrator.dispatch.port import Dispatch, Work
 from orchestrator.dispatch.queue import QueueDispatch
-from orchestrator.dispatch.worker import Worker
 from orchestrator.intake import inlined, new_ids, take_in
 from orchestrator.settings import ServiceSettings
 from snipbench.clock import SystemClock
@@ -47,7 +45,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 def dispatch(request: pytest.FixtureRequest, store: SqliteStore, tmp_path: Path) -> Iterator[Dispatch]:
     """A dispatch with somebody behind it who does the work."""
     if request.param == "inline":
-        worker = Worker(partial(wiring.service, ServiceSettings(tmp_path, str(store.path))))
+        worker = wiring.worker(ServiceSettings(tmp_path, str(store.path)))
         inline = InlineDispatch(worker.handle, worker.stop)
         yield inline
         inline.close()

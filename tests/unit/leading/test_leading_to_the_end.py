@@ -5,190 +5,23 @@ Engine and databases are in memory; the real ones are in the tests end to end.
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from executor.calls import PreparedFacts, PrepareRequest, SessionFacts, SnippetCall
+from executor.calls import SessionFacts
 from orchestrator import tasks
-from orchestrator.databases.port import Connection, Prototype, ReferenceDatabase
-from orchestrator.intake import inlined, new_ids, take_in
-from orchestrator.leading import leader as leading
-from orchestrator.leading import stretch
 from orchestrator.leading.leader import lead
 from orchestrator.leading.lease import TaskLease, TaskSettled, change_task
-from orchestrator.leading.parts import Home, Parts
-from orchestrator.leading.progress import LoggedProgress
-from orchestrator.proving.sandboxing import BwrapSandboxing
-from snipbench.clock import SystemClock, to_text
-from snipbench.domain.result import ResultFacts
-from snipbench.domain.run import Failure, RunOutcome, RunStatus, TaskStatus
+from orchestrator.leading.parts import Parts
+from snipbench.clock import to_text
+from snipbench.domain.run import TaskStatus
 from snipbench.domain.task import Lease, Task
-from snipbench.errors import LeaderStopped, LeaseLost, SessionLost, StoreAway
-from snipbench.records import task_from_document
-from snipbench.resources.port import Target
-from snipbench.resources.process_tree import ProcessTreeSource
+from snipbench.errors import LeaderStopped, LeaseLost, StoreAway
 from snipbench.store.sqlite import SqliteStore
-
-ORDER = """\
-name: led
-monitor: {interval: 50ms, source: process}
-databases:
-  shop: {dataset: {generator: tpch, scale: 0.01}}
-experiments:
-  - name: pair
-    database: shop
-    tables: [lineitem]
-    warmups: 1
-    repetitions: 4
-    snippets:
-      - {name: base, kind: sql, code: select 1 as one from lineitem}
-      - {name: variant, kind: sql, variant_of: base, code: select 2 - 1 as one from lineitem}
-"""
-CONNECTION = Connection("127.0.0.1", 1, "snipbench", "run", "pw")
-CLOCK = SystemClock()
-
-
-@dataclass
-class World:
-    """What the engines and databases in memory share. ``at_run`` is called before each run, with its number."""
-
-    at_run: Callable[[int], None] = lambda _: None
-    runs: int = 0
-    engines: int = 0
-    clones: set[str] = field(default_factory=set)
-
-
-class MemoryEngine:
-    """The engine's calls, without a process."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._killed = threading.Event()
-        world.engines += 1
-        self.session_id = f"session-{world.engines}"
-        self.lost: str | None = None
-        self.target = Target("executor", pid=os.getpid())
-
-    def start(self) -> SessionFacts:
-        return SessionFacts(self.session_id, os.getpid(), "4", (), 0.0, "3", "17")
-
-    def prepare(self, request: PrepareRequest) -> PreparedFacts:
-        return PreparedFacts((), (), (), 0.0)
-
-    def run(self, call: SnippetCall, **_: Any) -> RunOutcome:
-        self._world.runs += 1
-        self._world.at_run(self._world.runs)
-        now = to_text(CLOCK.now())
-        if self._killed.is_set():
-            self.lost = "it was killed"
-            failure = Failure("SessionLost", "it was killed")
-            return RunOutcome(RunStatus.KILLED, self.session_id, now, now, None, failure)
-        return RunOutcome(RunStatus.OK, self.session_id, now, now, 0.01)
-
-    def fingerprint(self, call: SnippetCall, timeout_seconds: float, **_: Any) -> ResultFacts:
-        if self._killed.is_set():
-            raise SessionLost("it was killed")
-        return ResultFacts("hash", 1, (("one", "int"),))
-
-    def stop(self) -> None:
-        self.kill()
-
-    def kill(self, reason: str = "") -> None:
-        self._killed.set()
-
-    def wait_for_kill(self) -> None:
-        assert self._killed.wait(10)
-
-
-class MemoryDatabases:
-    """The provider's calls, without a server."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def dataset_hash(self, database: Any, base: Path) -> str:
-        return "hash"
-
-    def prepare(self, database: Any, base: Path, *, owner: str | None = None) -> Prototype:
-        return Prototype("key", "hash", base, "manifest", "16", 1, built=False)
-
-    def clone(
-        self, prototype: Prototype, database: Any, *, owner: str, tables: Sequence[str] | None = None
-    ) -> ReferenceDatabase:
-        clone_id = f"clone-{len(self._world.clones)}-{owner}"
-        self._world.clones.add(clone_id)
-        target = Target("database:shop", pid=os.getpid())
-        return ReferenceDatabase(
-            clone_id, prototype, "copy", "", CONNECTION, CONNECTION, target, "16", (), (), 0.0, 0.0
-        )
-
-    def release(self, clone_id: str) -> None:
-        self._world.clones.discard(clone_id)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "store.sqlite")
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
-def parts(store: SqliteStore, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parts:
-    monkeypatch.setattr(stretch, "table_facts", lambda _: ())
-    monkeypatch.setattr(leading, "analyse", lambda *_: None)
-    return Parts(
-        mode="services",
-        home=Home(tmp_path),
-        store=store,
-        store_address=str(tmp_path / "store.sqlite"),
-        clock=CLOCK,
-        databases=MemoryDatabases(world),  # type: ignore[arg-type]
-        jars=(),
-        progress=LoggedProgress(),
-        counter_source=ProcessTreeSource(),
-        sandboxing=BwrapSandboxing(CLOCK, ProcessTreeSource(), {}),
-        new_engine=lambda _: MemoryEngine(world),  # type: ignore[arg-type,return-value]
-        cancel_backends=lambda *_: 0,
-        memory_cap_bytes=None,
-        result_grace_seconds=30.0,
-        machine_lock=tmp_path / "machine.lock",
-    )
-
-
-@pytest.fixture
-def task_id(store: SqliteStore) -> str:
-    return take_in(store, CLOCK, inlined(ORDER), {}, new_ids(CLOCK)).task_id
-
-
-def task_of(parts: Parts, task_id: str) -> Task:
-    document = parts.store.get("tasks", task_id)
-    assert document is not None
-    return task_from_document(document)
-
-
-def whole(parts: Parts, task_id: str) -> None:
-    """Every slot recorded once, no pair across sessions."""
-    plan = parts.store.get("plans", task_id)
-    runs = list(parts.store.find("runs", {"task_id": task_id}))
-    assert plan is not None
-    assert sorted(run["slot_id"] for run in runs) == sorted(slot["slot_id"] for slot in plan["slots"])
-    blocks: dict[str, set[str]] = {}
-    for run in runs:
-        if run["block"] is not None:
-            blocks.setdefault(run["block"], set()).add(run["session_id"])
-    assert all(len(sessions) == 1 for sessions in blocks.values())
+from tests.unit.leading.memory import CLOCK, MemoryEngine, World, task_of, whole
 
 
 def test_a_task_is_led_to_its_end_and_settled(parts: Parts, world: World, task_id: str) -> None:

@@ -22,6 +22,7 @@ from benchmarks.synthetic import write_task
 from executor.calls import SessionSpec
 from orchestrator.leading.parts import Home, Parts
 from orchestrator.leading.progress import PlainProgress
+from orchestrator.leading.roles import HERE
 from orchestrator.proving import improving
 from orchestrator.proving.improving import check_advisors, run_optimize
 from orchestrator.proving.port import Session
@@ -76,6 +77,7 @@ def parts(store: SqliteStore, home: Path, sandboxing: PlayedSandboxing | None = 
         jars=(),
         progress=PlainProgress(io.StringIO()),
         counter_source=None,  # type: ignore[arg-type]
+        roles=HERE,
         new_engine=lambda spec: pytest.fail("no engine is needed"),
         sandboxing=sandboxing or PlayedSandboxing(),
         cancel_backends=lambda connection, name: 0,
