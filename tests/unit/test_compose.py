@@ -14,9 +14,10 @@ from orchestrator.cli.serve import ROLES
 from orchestrator.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
-OURS = ("api", "leader", "analyzer", "initializer")
-NEED_DATABASES = ("leader",)
+OURS = ("api", "leader", "executor", "monitor", "analyzer", "initializer")
+NEED_DATABASES = ("leader", "executor", "monitor")
 """Those that ask the initializer, which has to be ready first."""
+HEALTHY = {"condition": "service_healthy"}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,9 @@ def test_our_services_start_after_healthy_redis_and_mongo_and_run_commands_that_
     for name in OURS:
         service = compose["services"][name]
         needed = {"redis", "mongo"} | ({"initializer"} if name in NEED_DATABASES else set())
-        assert service["depends_on"] == {each: {"condition": "service_healthy"} for each in needed}
+        needed |= {"executor"} if name == "monitor" else set()
+        waited = service["depends_on"] | ({"executor": HEALTHY} if name == "monitor" else {})
+        assert waited == dict.fromkeys(needed, HEALTHY)
         assert service["read_only"] is True
         role = service["command"][1]
         assert service["command"][0] == "serve"
