@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
@@ -88,9 +89,15 @@ def settings_of(
         "spark.jars": ",".join(jars),
         "spark.sql.warehouse.dir": (work / "warehouse").as_uri(),
         "spark.driver.extraJavaOptions": (
-            f"{options} -Dlog4j2.configurationFile={log_settings.as_uri()} -Djava.io.tmpdir={work}"
+            f"{options} -Dlog4j2.configurationFile={log_settings.as_uri()} {_quoted(f'-Djava.io.tmpdir={work}')}"
         ).strip(),
     }
+
+
+def _quoted(option: str) -> str:
+    """One option for Spark, which splits them as a shell does; a home may have a space in its name."""
+    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def versions(spark: SparkSession) -> dict[str, str]:
@@ -107,13 +114,14 @@ def versions(spark: SparkSession) -> dict[str, str]:
 def _write_log_settings(work: Path, logs: Path) -> Path:
     """Spark's own messages go to a file, so that the process's output is what snippets print."""
     path = work / "log4j2.properties"
+    place = json.dumps(str(logs))[1:-1]  # properties know the same escapes; beyond ASCII they are read as Latin-1
     path.write_text(
         "rootLogger.level = warn\n"
         "rootLogger.appenderRef.file.ref = file\n"
         "appender.file.type = RollingFile\n"
         "appender.file.name = file\n"
-        f"appender.file.fileName = {logs}/spark.log\n"
-        f"appender.file.filePattern = {logs}/spark-%i.log\n"
+        f"appender.file.fileName = {place}/spark.log\n"
+        f"appender.file.filePattern = {place}/spark-%i.log\n"
         "appender.file.layout.type = PatternLayout\n"
         f"appender.file.layout.pattern = {LOG_PATTERN}\n"
         "appender.file.policies.type = Policies\n"
