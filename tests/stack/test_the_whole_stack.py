@@ -17,7 +17,7 @@ import pytest
 
 from orchestrator.client import Client
 from orchestrator.initializer.orphans import INTERVAL_SECONDS
-from tests.e2e.conftest import ROOT, SIBLING, command_line, environment, json_of
+from tests.e2e.conftest import ROOT, command_line, environment, json_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
@@ -28,7 +28,42 @@ IMAGES = {
     "SNIPBENCH_MONGO_IMAGE": "snipbench-test/mongo:7",
     "SNIPBENCH_POSTGRES_IMAGE": "snipbench-test/postgres:15",
 }
-FEW = ("--repetitions", "3", "--warmups", "1")
+SMALL = """\
+name: small
+seed: 7
+spark: {master: "local[2]", conf: {spark.sql.shuffle.partitions: 2}}
+monitor: {interval: 200ms}
+databases:
+  shop: {dataset: {generator: tpch, scale: 0.005}}
+experiments:
+  - name: exchange
+    database: shop
+    tables: [lineitem]
+    source: cached
+    warmups: 1
+    repetitions: 3
+    parameters: {max_orderkey: [5000]}
+    snippets:
+      - name: row
+        kind: python_udf
+        input: select cast(l_quantity as double) as quantity from lineitem where l_orderkey <= :max_orderkey
+        returns: double
+        file: snippets/add_one.py
+      - name: native
+        kind: sql
+        variant_of: row
+        code: select cast(l_quantity as double) + 1 from lineitem where l_orderkey <= :max_orderkey
+  - name: queries
+    database: shop
+    tables: [{name: lineitem, fetch_size: 5000}]
+    warmups: 1
+    repetitions: 3
+    snippets:
+      - {name: flags, kind: sql, code: "select l_returnflag, count(*) as lines from lineitem group by l_returnflag"}
+"""
+SERVED = {"database ready", "engine preparation requested", "engine connected", "engine ready", "execution requested"}
+"""Events of a task that has its clone."""
+ADD_ONE = "def run(quantity):\n    return quantity + 1.0\n"
 ENDLESS = """\
 name: endless
 databases:
@@ -121,8 +156,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def order(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("order") / "sibling.yaml"
-    path.write_text(SIBLING, "utf-8")
+    path = tmp_path_factory.mktemp("order") / "small.yaml"
+    path.write_text(SMALL, "utf-8")
+    (path.parent / "snippets").mkdir()
+    (path.parent / "snippets" / "add_one.py").write_text(ADD_ONE, "utf-8")
     return path
 
 
@@ -131,8 +168,8 @@ def embedded(order: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The same order on this machine, begun before the stack is started: what it computes must not differ."""
     home = tmp_path_factory.mktemp("embedded")
     with subprocess.Popen(
-        command_line("run", order, "--home", home, "--json", *FEW),
-        env=environment(),
+        command_line("run", order, "--home", home, "--json"),
+        env={**environment(), "SNIPBENCH_MACHINE_LOCK": str(home / "lock")},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -153,7 +190,7 @@ def hashes(outcome: dict[str, Any]) -> dict[tuple[str, str, str], str]:
 def test_an_order_gives_the_same_plan_and_results_as_on_one_machine(
     embedded: subprocess.Popen[str], stack: Stack, order: Path
 ) -> None:
-    done = stack.command("submit", order, "--wait", "--json", *FEW)
+    done = stack.command("submit", order, "--wait", "--json")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{stack.logs()}"
     served = json_of(done)
     output, errors = embedded.communicate(timeout=600)
@@ -166,7 +203,7 @@ def test_an_order_gives_the_same_plan_and_results_as_on_one_machine(
     for experiment in served["experiments"]:
         for snippet in experiment["snippets"]:
             assert snippet["cpu_seconds"]["executor"]["median"] > 0, snippet
-            if experiment["name"] == "queries" and snippet["kind"] != "function":
+            if experiment["name"] == "queries":
                 assert snippet["cpu_seconds"]["database"]["median"] > 0, snippet
     with Client(stack.url, stack.token) as client:
         events = [data for _, data in client.events(served["task_id"])]
@@ -208,7 +245,7 @@ def test_a_clone_outlives_its_initializer_and_down_leaves_nothing_of_a_task_unde
     clones = ("ps", "--quiet", "--filter", f"label=snipbench.network={stack.variables['SNIPBENCH_DATABASES_NETWORK']}")
     with Client(stack.url, stack.token) as client:
         deadline = time.monotonic() + 120
-        while client.task(submitted.stdout.strip())["last_event"] not in {"engine ready", "execution requested"}:
+        while client.task(submitted.stdout.strip())["last_event"] not in SERVED:
             assert time.monotonic() < deadline, stack.logs()
             time.sleep(0.2)
     (clone,) = docker(*clones)

@@ -47,21 +47,26 @@ class ContainerServers:
             self._remove(selection(self.root, workspace))
 
     def reap(self) -> list[str]:
-        """Remove containers and volumes whose owner is dead, though their directories may be gone.
+        """Remove containers and volumes whose owner is dead and whose directories are gone.
 
-        Also those of homes that are no more, where this process sees the engine's machine. Returns the names of their
-        workspaces.
+        Where there is a directory its own record of an owner decides: a later process may have taken it over. Also
+        removes those of homes that are no more, where this process sees the engine's machine. Returns the names of
+        their workspaces.
         """
         sees_homes = self.template.root == self.template.host_root
         dead: dict[tuple[str, str], None] = {}
         with translated("leftovers in Docker cannot be listed"):
             for found in self._labelled():
-                root = found.get(ROOT, "")
-                if orphaned(found) and (root == str(self.root) or (sees_homes and not Path(root).is_dir())):
-                    dead[root, found.get(WORKSPACE, "")] = None
+                root, workspace = found.get(ROOT, ""), found.get(WORKSPACE, "")
+                here = root == str(self.root) and not self._has_directory(workspace)
+                if orphaned(found) and (here or (sees_homes and not Path(root).is_dir())):
+                    dead[root, workspace] = None
         for root, workspace in dead:
             self._remove(selection(Path(root), workspace))
         return [workspace for _, workspace in dead]
+
+    def _has_directory(self, workspace: str) -> bool:
+        return any((self.template.root / parent / workspace).is_dir() for parent in ("clones", "building"))
 
     def _labelled(self) -> Iterator[dict[str, str]]:
         marked = {"label": WORKSPACE}

@@ -297,6 +297,17 @@ def test_what_a_killed_owner_left_is_reaped_and_what_lives_is_not(
     assert count(living.run) == 1000
 
 
+def test_a_clone_that_was_taken_over_goes_on_though_its_maker_is_dead(
+    containers: DockerProvider, cloned: Callable[..., ReferenceDatabase], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = cloned()
+    containers.take_over()
+    # The number of a process namespace is given to another one: the maker's label names a process that is not there.
+    monkeypatch.setattr("orchestrator.databases.docker.servers.orphaned", lambda found: True)
+    assert clone.clone_id not in containers.reap()
+    assert count(clone.run) == 1000
+
+
 def test_containers_of_a_home_that_is_gone_are_reaped(containers: DockerProvider, tmp_path: Path) -> None:
     engine = connect()
     dead = asdict(Owner.this_process("clone-lost")) | {"pid": 2**22 + 1}
