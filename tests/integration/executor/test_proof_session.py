@@ -69,6 +69,7 @@ class Bench:
             "memory_cap_bytes": 2 * 2**30,
             "work_directory": self.place / f"session-{next(self.numbers)}",
             "log_directory": self.place / "unused",
+            "self_test": False,
         }
         session = ProofSession(SessionSpec(**(values | changes)), SystemClock(), ProcessTreeSource(), jail=Jail())
         session.start()

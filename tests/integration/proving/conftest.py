@@ -76,6 +76,7 @@ def arena(
         memory_cap_bytes=4 * 2**30,
         work_directory=work,
         log_directory=work / "logs",
+        self_test=False,
     )
     request = PrepareRequest(
         experiment="proofs",
