@@ -39,23 +39,42 @@ def version(request: Request) -> JSONResponse:
     return JSONResponse({name: told[name] for name in ("ApiVersion", "MinAPIVersion", "Version") if name in told})
 
 
+@router.get("/containers/{container_id}/json")
+def state(container_id: str, request: Request) -> JSONResponse:
+    """Since when a container runs, if it does; nothing of its configuration."""
+    found = _found(request, container_id)
+    if found is None:
+        return _missing(container_id)
+    told = {name: found["State"][name] for name in ("Status", "Running", "StartedAt", "FinishedAt")}
+    return JSONResponse({"Id": found["Id"], "State": told})
+
+
 @router.get("/containers/{container_id}/stats")
 def statistics(container_id: str, request: Request, stream: str = "true") -> Any:
     """Frames as the engine sends them, one a second, a line each; one frame without ``stream``."""
-    from docker.errors import NotFound
-
+    if _found(request, container_id) is None:
+        return _missing(container_id)
     client = request.app.state.engine
-    try:
-        if CONTAINER_ID.fullmatch(container_id) is None:
-            raise NotFound("no id")
-        networks = client.api.inspect_container(container_id)["NetworkSettings"]["Networks"]
-        if request.app.state.network not in networks:
-            raise NotFound("of another network")
-    except NotFound:
-        return JSONResponse({"message": f"No such container: {container_id}"}, status_code=404)
     if stream.lower() in {"0", "false"}:
         return JSONResponse(client.api.stats(container_id, stream=False))
     return StreamingResponse(_lines(client.api.stats(container_id, decode=True)), media_type="application/json")
+
+
+def _found(request: Request, container_id: str) -> dict[str, Any] | None:
+    """What the engine tells of a container in the network of databases; None where there is none of that id."""
+    from docker.errors import NotFound
+
+    if CONTAINER_ID.fullmatch(container_id) is None:
+        return None
+    try:
+        found: dict[str, Any] = request.app.state.engine.api.inspect_container(container_id)
+    except NotFound:
+        return None
+    return found if request.app.state.network in found["NetworkSettings"]["Networks"] else None
+
+
+def _missing(container_id: str) -> JSONResponse:
+    return JSONResponse({"message": f"No such container: {container_id}"}, status_code=404)
 
 
 def _lines(frames: Any) -> Iterator[bytes]:

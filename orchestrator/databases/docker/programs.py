@@ -22,6 +22,7 @@ def run_program(
     what: str,
     mounts: Sequence[Mounted] = (),
     labels: Mapping[str, str] | None = None,
+    as_root: bool = False,
 ) -> str:
     """Output of the program, standard error included; ``what`` begins the message where it fails.
 
@@ -30,6 +31,8 @@ def run_program(
     """
     with translated(what):
         made = template.program(image_id, program, arguments, mounts, labels or template.labels("program"))
+        if as_root:
+            made |= {"user": "0:0"}
         container = client.containers.create(**made)
         try:
             container.start()

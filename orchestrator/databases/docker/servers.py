@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from typing import Any
 
 from orchestrator.databases.docker.engine import translated
 from orchestrator.databases.docker.labels import ROOT, WORKSPACE, orphaned, selection
-from orchestrator.databases.docker.template import Template
+from orchestrator.databases.docker.programs import run_program
+from orchestrator.databases.docker.template import DATA, Mounted, Template
 
 IN_PROGRESS = 409
 """The engine's answer where somebody else is removing the same container."""
@@ -30,10 +32,33 @@ class ContainerServers:
 
     def stop(self, workspace: Path) -> None:
         """Remove the workspace's containers, then its volumes."""
-        self._remove(selection(self.root, workspace.name))
-        # The kernel's own directory in an overlay's, which nobody but root could look into to remove it later.
-        with suppress(OSError):
-            (workspace / "work" / "work").rmdir()
+        images = self._remove(selection(self.root, workspace.name))
+        self._empty(workspace / "work" / "work", images)
+
+    def _empty(self, kernels: Path, images: list[str]) -> None:
+        """Remove the kernel's own directory in an overlay's, which is root's and not always empty.
+
+        Root removes it with all the rest; others have a container do it, as its owner and without any rights.
+        """
+        try:
+            kernels.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            known = [f"sha256:{note.stem}" for note in sorted((self.template.root / "images").glob("*.json"))]
+            if os.geteuid() == 0 or not (images or known):
+                return
+            run_program(
+                self.client,
+                self.template,
+                (images or known)[0],
+                "/bin/sh",
+                ["-c", 'chmod 0700 "$0" && rm -rf "$0"/*', DATA],
+                what="what the kernel left of an overlay cannot be removed",
+                mounts=(Mounted(kernels, DATA),),
+                as_root=True,
+            )
+            kernels.rmdir()
 
     def end(self, workspace: Path) -> None:
         """The same."""
@@ -75,11 +100,13 @@ class ContainerServers:
         for volume in self.client.api.volumes(filters=marked)["Volumes"] or ():
             yield volume["Labels"]
 
-    def _remove(self, chosen: dict[str, list[str]]) -> None:
+    def _remove(self, chosen: dict[str, list[str]]) -> list[str]:
+        """Remove what is chosen; returns the images that its containers had."""
         from docker.errors import APIError, NotFound
 
         with translated("a clone cannot be removed from Docker"):
-            for container in self.client.api.containers(all=True, filters=chosen):
+            containers = self.client.api.containers(all=True, filters=chosen)
+            for container in containers:
                 with suppress(NotFound):
                     try:
                         self.client.api.remove_container(container["Id"], force=True, v=True)
@@ -90,3 +117,4 @@ class ContainerServers:
             for volume in self.client.api.volumes(filters=chosen)["Volumes"] or ():
                 with suppress(NotFound):
                     self.client.api.remove_volume(volume["Name"])
+        return [str(container["ImageID"]) for container in containers]

@@ -308,6 +308,19 @@ def test_a_clone_that_was_taken_over_goes_on_though_its_maker_is_dead(
     assert count(clone.run) == 1000
 
 
+def test_what_the_kernel_leaves_of_an_overlay_goes_without_being_root(
+    containers: DockerProvider, cloned: Callable[..., ReferenceDatabase], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = cloned()
+    workspace = root / "clones" / clone.clone_id
+    # A file of the lower layer that is removed leaves its mark in the kernel's directory, which is root's.
+    connect().containers.get(clone.target.container_id).exec_run(["rm", "/snipbench/data/PG_VERSION"])
+    assert list((workspace / "work" / "work").iterdir()) != []
+    monkeypatch.setattr("os.geteuid", lambda: 10001)
+    containers._servers.stop(workspace)
+    assert list((workspace / "work").iterdir()) == []
+
+
 def test_containers_of_a_home_that_is_gone_are_reaped(containers: DockerProvider, tmp_path: Path) -> None:
     engine = connect()
     dead = asdict(Owner.this_process("clone-lost")) | {"pid": 2**22 + 1}
