@@ -19,7 +19,7 @@ from orchestrator.client import Client
 from orchestrator.initializer.orphans import INTERVAL_SECONDS
 from tests.e2e.conftest import ROOT, command_line, environment, json_of
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(2400)]
 
 IMAGES = {
     "SNIPBENCH_IMAGE": "snipbench-test/snipbench:local",
@@ -28,6 +28,7 @@ IMAGES = {
     "SNIPBENCH_MONGO_IMAGE": "snipbench-test/mongo:7",
     "SNIPBENCH_POSTGRES_IMAGE": "snipbench-test/postgres:15",
 }
+PREPARATION_SECONDS = 1500
 SMALL = """\
 name: small
 seed: 7
@@ -130,7 +131,18 @@ def left_behind(stack: Stack) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def prepared() -> None:
+    """Wait for the images where they are made beside the tests; the file then holds how that ended."""
+    told = os.environ.get("SNIPBENCH_TEST_STACK_PREPARED")
+    end = time.monotonic() + PREPARATION_SECONDS
+    while told and not Path(told).exists():
+        assert time.monotonic() < end, "the images were not made in time"
+        time.sleep(0.5)
+    assert not told or Path(told).read_text() == "0\n", (Path(told).parent / "stack.log").read_text()[-6000:]
+
+
+@pytest.fixture(scope="module")
+def stack(prepared: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     directory = tmp_path_factory.mktemp("stack")
     project = f"snipbench-test-{os.getpid()}"
     with socket.create_server(("127.0.0.1", 0)) as free:
