@@ -36,6 +36,7 @@ down:
 
 setup: $(STAMP)
 	@$(BIN)/python -m orchestrator.jars
+	@$(BIN)/python -m orchestrator.archives
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from snipbench import class_archive
 from snipbench.errors import LakeError
 
 if TYPE_CHECKING:
@@ -42,13 +43,16 @@ SMALL_JVM_OPTIONS = f"{JVM_OPTIONS} -XX:TieredStopAtLevel=1"
 
 
 @contextmanager
-def delta_session(jars: Sequence[Path], scratch: Path, *, rows: int) -> Iterator[SparkSession]:
+def delta_session(
+    jars: Sequence[Path], scratch: Path, *, rows: int, archive: str | None = None
+) -> Iterator[SparkSession]:
     """A session that can write Delta.
 
     Args:
         jars: Delta's jars.
         scratch: folder for Spark's own files.
         rows: about how many rows will be written.
+        archive: the JVM's options about its class data archive; by default the one that there is.
 
     Raises:
         LakeError: Spark did not start.
@@ -57,12 +61,13 @@ def delta_session(jars: Sequence[Path], scratch: Path, *, rows: int) -> Iterator
 
     builder = SparkSession.builder.appName("snipbench landing").master("local[2]").config(map=dict(SETTINGS))
     small = rows < SMALL_ROWS
+    options = f"{SMALL_JVM_OPTIONS if small else JVM_OPTIONS} {archive or class_archive.options('landing')}".strip()
     if small:
         builder = builder.config(map=dict(SMALL_SETTINGS))
     builder = builder.config(
         map={
             "spark.driver.extraClassPath": ":".join(str(jar) for jar in jars),
-            "spark.driver.extraJavaOptions": SMALL_JVM_OPTIONS if small else JVM_OPTIONS,
+            "spark.driver.extraJavaOptions": options,
             "spark.local.dir": str(scratch),
             "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         }

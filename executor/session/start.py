@@ -12,6 +12,7 @@ from tempfile import mkdtemp
 from pyspark.sql import SparkSession
 
 from executor.session.peaks import DAEMONS_VARIABLE
+from snipbench import class_archive
 
 PINNED: dict[str, str] = {
     "spark.app.name": "snipbench",
@@ -84,20 +85,17 @@ def settings_of(
     settings = PINNED | conf
     if master.startswith("local"):
         settings = LOCAL | settings
-    options = conf.get("spark.driver.extraJavaOptions", "")
+    options = [
+        class_archive.options("session"),
+        conf.get("spark.driver.extraJavaOptions", ""),
+        f"-Dlog4j2.configurationFile={log_settings.as_uri()}",
+        class_archive.quoted(f"-Djava.io.tmpdir={work}"),
+    ]
     return settings | {
         "spark.jars": ",".join(jars),
         "spark.sql.warehouse.dir": (work / "warehouse").as_uri(),
-        "spark.driver.extraJavaOptions": (
-            f"{options} -Dlog4j2.configurationFile={log_settings.as_uri()} {_quoted(f'-Djava.io.tmpdir={work}')}"
-        ).strip(),
+        "spark.driver.extraJavaOptions": " ".join(filter(None, options)),
     }
-
-
-def _quoted(option: str) -> str:
-    """One option for Spark, which splits them as a shell does; a home may have a space in its name."""
-    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def versions(spark: SparkSession) -> dict[str, str]:
