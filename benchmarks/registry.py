@@ -40,6 +40,7 @@ BENCHMARKS = (
         "warm", "A run on a warm session: beyond the snippet, and against a session per run", "benchmarks.warm_runs"
     ),
     Benchmark("udf-burst", "CPU seconds of a burst in a UDF worker against `getrusage`", "benchmarks.udf_burst"),
+    Benchmark("dispatch", "What handing work to services costs a run", "benchmarks.dispatch"),
     Benchmark("clones", "Clones of databases in containers, by strategy and size", "benchmarks.clone_strategies"),
 )
 

@@ -1,91 +1,31 @@
-"""What Docker containers do beyond the contract: template, overlays, refusals, orphans, deaths, their counters."""
+"""What Docker containers do beyond the contract: their template, overlays, refusals."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import queue
 import shutil
-import socket
-import socketserver
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import docker
 import psycopg
 import pytest
 
-from monitor.events import EventKind
-from monitor.monitor import Monitor, MonitorSettings
-from monitor.sampler import StreamId
-from orchestrator.databases.docker import labels
 from orchestrator.databases.docker.engine import connect
 from orchestrator.databases.docker.provider import DockerProvider
-from orchestrator.databases.ownership import Owner
 from orchestrator.databases.port import Prototype, ReferenceDatabase
 from snipbench.domain.order import CloneChoice, Database, DataDirectory, Limits, Pgbench
 from snipbench.errors import DatabaseError, MachineError
-from snipbench.resources.cgroup import CgroupSource
-from snipbench.resources.cgroup_path import UNIFIED, hierarchies
-from snipbench.resources.docker_stream import DockerStreamSource
-from snipbench.resources.port import CounterSource, Target, TargetGone
-from snipbench.store.sqlite import SqliteStore
 
-from .conftest import SMALL, count, eventually
+from .conftest import OVERLAY, SMALL, count, left_behind
 
 pytestmark = [pytest.mark.docker, pytest.mark.root]
-ROOT = Path(__file__).parents[3]
-OVERLAY = SMALL.model_copy(update={"clone": CloneChoice.OVERLAY})
-
-
-@pytest.fixture(scope="module")
-def containers(tmp_path_factory: pytest.TempPathFactory) -> DockerProvider:
-    return DockerProvider(tmp_path_factory.mktemp("containers"))
-
-
-@pytest.fixture(scope="module")
-def built(containers: DockerProvider) -> Prototype:
-    return containers.prepare(SMALL, Path())
-
-
-@pytest.fixture
-def cloned(containers: DockerProvider, built: Prototype) -> Iterator[Callable[..., ReferenceDatabase]]:
-    """Makes clones that are released after the test."""
-    made: list[ReferenceDatabase] = []
-
-    def clone(database: Database = OVERLAY, tables: list[str] | None = None) -> ReferenceDatabase:
-        made.append(containers.clone(built, database, owner="task-1", tables=tables))
-        return made[-1]
-
-    yield clone
-    for one in made:
-        containers.release(one.clone_id)
-
-
-@pytest.fixture
-def root(built: Prototype) -> Path:
-    """Where the provider keeps everything."""
-    return built.directory.parents[2]
 
 
 def facts(clone: ReferenceDatabase) -> Any:
     return connect().api.inspect_container(clone.target.container_id)
-
-
-def left_behind(root: Path) -> int:
-    """Containers and volumes on the engine that belong to a home."""
-    chosen, api = labels.selection(root), connect().api
-    return len(api.containers(all=True, filters=chosen)) + len(api.volumes(filters=chosen)["Volumes"] or ())
-
-
-# --- template and strategies ----------------------------------------------------------------------------------------
 
 
 def test_a_container_has_its_limits_and_no_rights(cloned: Callable[..., ReferenceDatabase]) -> None:
@@ -260,237 +200,3 @@ def test_no_engine_is_told_with_the_way_out(monkeypatch: pytest.MonkeyPatch, tmp
             connect()
     finally:
         connect.cache_clear()
-
-
-# --- orphans --------------------------------------------------------------------------------------------------------
-
-OWNER = """
-import os, sys
-from pathlib import Path
-from orchestrator.databases.docker.provider import DockerProvider
-from snipbench.domain.order import CloneChoice, Database, Pgbench
-database = Database(name="small", dataset=Pgbench(generator="pgbench", scale=0.01), clone=CloneChoice.OVERLAY)
-provider = DockerProvider(Path(sys.argv[1]))
-prototype = provider.prepare(database, Path())
-print(provider.clone(prototype, database, owner="task-doomed").clone_id, prototype.built, flush=True)
-os.kill(os.getpid(), 9)
-"""
-
-
-def test_what_a_killed_owner_left_is_reaped_and_what_lives_is_not(
-    containers: DockerProvider, cloned: Callable[..., ReferenceDatabase], root: Path
-) -> None:
-    living = cloned()
-    doomed = subprocess.run(
-        [sys.executable, "-c", OWNER, str(root.parents[1])],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    clone_id, newly_built = doomed.stdout.split()
-    assert newly_built == "False"
-    assert left_behind(root) == 4
-    assert containers.reap() == [clone_id]
-    assert left_behind(root) == 2
-    assert count(living.run) == 1000
-
-
-def test_a_clone_that_was_taken_over_goes_on_though_its_maker_is_dead(
-    containers: DockerProvider, cloned: Callable[..., ReferenceDatabase], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clone = cloned()
-    containers.take_over()
-    # The number of a process namespace is given to another one: the maker's label names a process that is not there.
-    monkeypatch.setattr("orchestrator.databases.docker.servers.orphaned", lambda found: True)
-    assert clone.clone_id not in containers.reap()
-    assert count(clone.run) == 1000
-
-
-def test_what_the_kernel_leaves_of_an_overlay_goes_without_being_root(
-    containers: DockerProvider, cloned: Callable[..., ReferenceDatabase], root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clone = cloned()
-    workspace = root / "clones" / clone.clone_id
-    # A file of the lower layer that is removed leaves its mark in the kernel's directory, which is root's.
-    connect().containers.get(clone.target.container_id).exec_run(["rm", "/snipbench/data/PG_VERSION"])
-    assert list((workspace / "work" / "work").iterdir()) != []
-    monkeypatch.setattr("os.geteuid", lambda: 10001)
-    containers._servers.stop(workspace)
-    assert list((workspace / "work").iterdir()) == []
-
-
-def test_containers_of_a_home_that_is_gone_are_reaped(containers: DockerProvider, tmp_path: Path) -> None:
-    engine = connect()
-    dead = asdict(Owner.this_process("clone-lost")) | {"pid": 2**22 + 1}
-    marks = {labels.ROOT: str(tmp_path / "gone"), labels.WORKSPACE: "clone-lost", labels.OWNER: json.dumps(dead)}
-    image = os.environ.get("SNIPBENCH_POSTGRES_IMAGE", "postgres:16")
-    lost = engine.containers.create(image, ["600"], entrypoint=["sleep"], labels=marks)
-    assert "clone-lost" in containers.reap()
-    with pytest.raises(docker.errors.NotFound):
-        engine.api.inspect_container(lost.id)
-
-
-# --- counters and deaths --------------------------------------------------------------------------------------------
-
-
-def kernels_cpu_seconds(clone: ReferenceDatabase) -> float:
-    assert clone.target.cgroup is not None
-    inside = clone.target.cgroup.lstrip("/")
-    if "cpuacct" in hierarchies():
-        return int((hierarchies()["cpuacct"] / inside / "cpuacct.usage").read_text()) / 1e9
-    return int((hierarchies()[UNIFIED] / inside / "cpu.stat").read_text().split()[1]) / 1e6
-
-
-def test_a_burst_of_200_ms_is_bracketed_within_5_percent(cloned: Callable[..., ReferenceDatabase]) -> None:
-    clone, source = cloned(), CgroupSource()
-    burn = (
-        "DO $$ DECLARE stop timestamptz := clock_timestamp() + interval '200 ms'; "
-        "BEGIN WHILE clock_timestamp() < stop LOOP PERFORM sum(i) FROM generate_series(1, 1000) i; END LOOP; END $$"
-    )
-    with psycopg.connect(**clone.admin.parameters, autocommit=True) as session:
-        session.execute("SELECT 1")
-        for _ in range(3):
-            earlier, before = kernels_cpu_seconds(clone), source.read(clone.target)
-            session.execute(burn.encode())
-            after, later = source.read(clone.target), kernels_cpu_seconds(clone)
-            assert before.cpu_seconds is not None
-            assert after.cpu_seconds is not None
-            assert after.cpu_seconds - before.cpu_seconds == pytest.approx(later - earlier, rel=0.05)
-    assert after.memory_bytes is not None
-    assert after.processes is not None
-    assert after.processes > 3
-    assert after.read_bytes is not None
-    source.close()
-
-
-def read_on(source: CounterSource, target: Target) -> None:
-    while True:
-        source.read(target)
-
-
-@pytest.fixture(params=["cgroup", "docker"])
-def source(request: pytest.FixtureRequest) -> Iterator[CounterSource]:
-    source: CounterSource = CgroupSource() if request.param == "cgroup" else DockerStreamSource()
-    yield source
-    source.close()
-
-
-def test_a_stopped_process_goes_on_being_told_and_a_killed_one_is_gone(
-    cloned: Callable[..., ReferenceDatabase], source: CounterSource
-) -> None:
-    clone, api = cloned(), connect().api
-    readings = [source.read(clone.target)]
-    api.kill(clone.target.container_id, "SIGSTOP")
-    readings += [source.read(clone.target) for _ in range(2)]
-    api.kill(clone.target.container_id, "SIGCONT")
-    assert all(reading.cpu_seconds and reading.memory_bytes for reading in readings)
-    assert [reading.at for reading in readings] == sorted({reading.at for reading in readings})
-    assert [reading.cpu_seconds for reading in readings] == sorted(reading.cpu_seconds or 0 for reading in readings)
-    api.kill(clone.target.container_id, "SIGKILL")
-    with pytest.raises(TargetGone, match="database:small"):
-        read_on(source, clone.target)
-
-
-def test_a_removed_container_is_gone(
-    cloned: Callable[..., ReferenceDatabase], containers: DockerProvider, source: CounterSource
-) -> None:
-    clone = cloned()
-    source.read(clone.target)
-    removing = threading.Thread(target=containers.release, args=(clone.clone_id,))
-    removing.start()
-    with pytest.raises(TargetGone, match="database:small"):
-        read_on(source, clone.target)
-    removing.join()
-
-
-class Relay:
-    """A socket between a client and the engine that can be held up, as if the engine's daemon was stopped."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.flowing = threading.Event()
-        self.flowing.set()
-        relay = self
-
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                with socket.socket(socket.AF_UNIX) as engine:
-                    engine.connect("/var/run/docker.sock")
-                    answers = threading.Thread(target=relay.pump, args=(engine, self.request), daemon=True)
-                    answers.start()
-                    relay.pump(self.request, engine)
-
-        self.server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def pump(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while block := source.recv(1 << 16):
-                self.flowing.wait()
-                sink.sendall(block)
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-def test_a_stopped_engine_is_an_event_and_its_return_another(
-    cloned: Callable[..., ReferenceDatabase], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clone, relay = cloned(), Relay(tmp_path / "engine.sock")
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{relay.path}")
-    told: queue.SimpleQueue[EventKind] = queue.SimpleQueue()
-    store, source = SqliteStore(tmp_path / "store.sqlite"), DockerStreamSource()
-    monitor = Monitor(
-        store,
-        source,
-        [clone.target],
-        StreamId("task-1", "burn", "stream-1"),
-        on_event=lambda kind, target, message, at: told.put(kind),
-    )
-    monitor.start()
-    assert eventually(lambda: store.count("samples") > 0, 20)
-    relay.flowing.clear()
-    assert told.get(timeout=20) is EventKind.SOURCE_STALLED
-    relay.flowing.set()
-    assert told.get(timeout=20) is EventKind.SOURCE_RESUMED
-    summary = monitor.stop()
-    source.close()
-    relay.close()
-    samples = list(store.find("samples"))
-    store.close()
-    assert summary.ended == {}
-    assert all(sample["cpu_seconds"] and sample["memory_bytes"] for sample in samples)
-    assert len({sample["at"] for sample in samples}) == len(samples)
-
-
-def test_a_restarted_container_is_told_and_no_difference_spans_the_restart(
-    cloned: Callable[..., ReferenceDatabase], source: CounterSource, tmp_path: Path
-) -> None:
-    clone, api = cloned(), connect().api
-    told: queue.SimpleQueue[EventKind] = queue.SimpleQueue()
-    store = SqliteStore(tmp_path / "store.sqlite")
-    monitor = Monitor(
-        store,
-        source,
-        [clone.target],
-        StreamId("task-1", "burn", "stream-1"),
-        on_event=lambda kind, target, message, at: told.put(kind),
-        settings=MonitorSettings(interval_seconds=0.1, batch_age_seconds=0.1),
-    )
-    monitor.start()
-    assert eventually(lambda: store.count("samples") > 1, 20)
-    api.kill(clone.target.container_id, "SIGKILL")
-    api.start(clone.target.container_id)
-    while (kind := told.get(timeout=20)) in {EventKind.SOURCE_STALLED, EventKind.SOURCE_RESUMED}:
-        continue
-    monitor.stop()
-    assert kind in {EventKind.TARGET_GONE, EventKind.COUNTERS_RESTARTED}
-    streams: dict[str, list[float]] = {}
-    for sample in store.find("samples", order_by=("sequence",)):
-        streams.setdefault(sample["stream_id"], []).append(sample["cpu_seconds"])
-    store.close()
-    assert all(used == sorted(used) and used[0] > 0 for used in streams.values())
