@@ -93,13 +93,17 @@ class ControlGroup:
         if home is None:
             raise MonitorError("this machine has no control groups that count CPU time")
         self._members = home / "cgroup.procs"
+        self._visible = False
+        """Whether processes of it were ever listed, which those of another namespace are not."""
 
     def read(self, at: str) -> Counters:
         """All counters now."""
         processes = self._processes()
         cpu, user, system, resolution = self._cpu()
         threads = self._number(self._tasks, "pids.current")
-        if not processes and not threads:
+        self._visible = self._visible or bool(processes)
+        # A process that has ended but was not waited for still counts as a thread; it is no longer listed.
+        if not processes and (self._visible or not threads):
             raise GroupGone
         io = self._io.read(processes) if processes else None
         return Counters(

@@ -66,8 +66,9 @@ def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
-def read_until_gone(source: CounterSource, target: Target) -> None:
-    while True:
+def read_until_gone(source: CounterSource, target: Target, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         source.read(target)
 
 
