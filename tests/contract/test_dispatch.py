@@ -18,18 +18,8 @@ from orchestrator.settings import ServiceSettings
 from snipbench.clock import SystemClock
 from snipbench.store.sqlite import SqliteStore
 from tests.e2e.conftest import command_line, environment
+from tests.orders import ONE_SUM
 from tests.servers.redis_server import redis_server
-
-ORDER = """\
-name: unled
-databases:
-  shop: {dataset: {generator: tpch, scale: 0.01}}
-experiments:
-  - name: sums
-    database: shop
-    tables: [lineitem]
-    snippets: [{name: total, kind: sql, code: select sum(l_quantity) as total from lineitem}]
-"""
 
 pytestmark = pytest.mark.spark  # the jars of a session are looked for before any task is led
 
@@ -66,7 +56,7 @@ def dispatch(request: pytest.FixtureRequest, store: SqliteStore, tmp_path: Path)
 def cancelled_task(store: SqliteStore) -> str:
     """A task whose leader has nothing to do but to end it, so that no database is needed."""
     clock = SystemClock()
-    task_id = take_in(store, clock, inlined(ORDER), {}, new_ids(clock)).task_id
+    task_id = take_in(store, clock, inlined(ONE_SUM), {}, new_ids(clock)).task_id
     tasks.cancel(store, task_id)
     return task_id
 

@@ -20,6 +20,7 @@ import redis
 from orchestrator.client import Client
 from snipbench.store.opening import open_store
 from snipbench.store.port import DocumentStore
+from tests.orders import ENDLESS
 from tests.servers.redis_server import redis_server
 
 from .conftest import command_line, environment, json_of, run_command
@@ -42,22 +43,6 @@ experiments:
       - {name: counting, kind: sql, variant_of: sleeping, code: select count(*) from orders}
 """
 SLEEPING = "import time\n\n\ndef run():\n    time.sleep(0.4)\n    return 1\n"
-ENDLESS = """\
-name: endless
-spark: {master: "local[2]"}
-databases:
-  shop: {dataset: {generator: tpch, scale: 0.005}}
-experiments:
-  - name: endless
-    database: shop
-    tables: [orders]
-    warmups: 0
-    timeout: 600s
-    snippets:
-      - name: product
-        kind: sql
-        code: select count(*) from orders a cross join orders b cross join orders c where a.o_orderkey < c.o_custkey
-"""
 
 
 @contextmanager

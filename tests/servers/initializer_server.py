@@ -22,18 +22,9 @@ from snipbench.clock import SystemClock
 from snipbench.domain.order import Database
 from snipbench.store.port import DocumentStore
 from snipbench.store.sqlite import SqliteStore
+from tests.orders import ONE_SUM
 
 TOKEN = "a-token-of-the-tests"
-ORDER = """\
-name: whatever
-databases:
-  shop: {dataset: {generator: tpch, scale: 0.01}}
-experiments:
-  - name: sums
-    database: shop
-    tables: [lineitem]
-    snippets: [{name: total, kind: sql, code: select sum(l_quantity) as total from lineitem}]
-"""
 
 
 class Submitting(RemoteProvider):
@@ -59,7 +50,7 @@ class Submitting(RemoteProvider):
         self._store.delete("tasks", {"_id": task_id})
         clock = SystemClock()
         order_id, _ = new_ids(clock)
-        take_in(self._store, clock, inlined(ORDER), {}, (order_id, task_id))
+        take_in(self._store, clock, inlined(ONE_SUM), {}, (order_id, task_id))
         stored = self._store.get("orders", order_id)
         assert stored is not None
         order = records.order_from_document(stored).order.model_copy(update={"databases": (database,)})

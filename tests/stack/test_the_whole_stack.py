@@ -18,6 +18,7 @@ import pytest
 from orchestrator.client import Client
 from orchestrator.initializer.orphans import INTERVAL_SECONDS
 from tests.e2e.conftest import ROOT, command_line, environment, json_of
+from tests.orders import ENDLESS
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(2400)]
 
@@ -65,21 +66,6 @@ experiments:
 SERVED = {"database ready", "engine preparation requested", "engine connected", "engine ready", "execution requested"}
 """Events of a task that has its clone."""
 ADD_ONE = "def run(quantity):\n    return quantity + 1.0\n"
-ENDLESS = """\
-name: endless
-databases:
-  shop: {dataset: {generator: tpch, scale: 0.005}}
-experiments:
-  - name: endless
-    database: shop
-    tables: [orders]
-    warmups: 0
-    timeout: 600s
-    snippets:
-      - name: product
-        kind: sql
-        code: select count(*) from orders a cross join orders b cross join orders c where a.o_orderkey < c.o_custkey
-"""
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,7 @@ from orchestrator.leading.lease import TaskLease
 from snipbench.clock import SystemClock
 from snipbench.errors import DispatchAway
 from snipbench.store.sqlite import SqliteStore
-
-ORDER = """\
-name: waiting
-databases:
-  shop: {dataset: {generator: tpch, scale: 0.01}}
-experiments:
-  - name: sums
-    database: shop
-    tables: [lineitem]
-    snippets: [{name: total, kind: sql, code: select sum(l_quantity) as total from lineitem}]
-"""
+from tests.orders import ONE_SUM
 
 
 class Bells:
@@ -55,8 +45,8 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 def test_a_task_is_rung_for_until_it_is_led_and_again_when_its_leader_is_gone(store: SqliteStore) -> None:
     clock, bells = SystemClock(), Bells()
-    task_id = take_in(store, clock, inlined(ORDER), {}, new_ids(clock)).task_id
-    take_in(store, clock, inlined(ORDER), {}, new_ids(clock), mode="embedded")
+    task_id = take_in(store, clock, inlined(ONE_SUM), {}, new_ids(clock)).task_id
+    take_in(store, clock, inlined(ONE_SUM), {}, new_ids(clock), mode="embedded")
     reconciler = Reconciler(store, clock, bells)
     rounds = [bool(reconciler.look()) for _ in range(80)]
     assert set(bells.rung) == {task_id}
@@ -71,7 +61,7 @@ def test_a_task_is_rung_for_until_it_is_led_and_again_when_its_leader_is_gone(st
 
 def test_a_broker_that_was_away_is_told_when_it_is_back(store: SqliteStore) -> None:
     clock, bells = SystemClock(), Bells()
-    task_id = take_in(store, clock, inlined(ORDER), {}, new_ids(clock)).task_id
+    task_id = take_in(store, clock, inlined(ONE_SUM), {}, new_ids(clock)).task_id
     reconciler = Reconciler(store, clock, bells)
     bells.away = True
     for _ in range(3):

@@ -16,17 +16,7 @@ from orchestrator.leading.lease import LEASE_SECONDS, TaskLease, change_task
 from snipbench.clock import SystemClock
 from snipbench.domain.task import Task
 from snipbench.store.sqlite import SqliteStore
-
-ORDER = """\
-name: waiting
-databases:
-  shop: {dataset: {generator: tpch, scale: 0.01}}
-experiments:
-  - name: sums
-    database: shop
-    tables: [lineitem]
-    snippets: [{name: total, kind: sql, code: select sum(l_quantity) as total from lineitem}]
-"""
+from tests.orders import ONE_SUM
 
 
 class Moving:
@@ -71,7 +61,7 @@ def orphans(store: SqliteStore, clock: Any, owners: dict[str, str]) -> Orphans:
 
 
 def submitted(store: SqliteStore) -> str:
-    return take_in(store, SystemClock(), inlined(ORDER), {}, new_ids(SystemClock())).task_id
+    return take_in(store, SystemClock(), inlined(ONE_SUM), {}, new_ids(SystemClock())).task_id
 
 
 def test_a_led_task_s_clone_stays_and_goes_when_the_next_leader_comes(store: SqliteStore) -> None:
