@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,12 +23,12 @@ SECONDS = 300
 
 
 def options(name: str) -> str:
-    """What a JVM is started with to use the archive of that name, as Spark takes it; nothing where there is none."""
+    """What a JVM is started with to use the archive of that name, as Spark splits it; nothing where there is none."""
     path = location(name)
     if path is None or not path.is_file():
         return ""
     # Said by the JVM on standard output, which is a snippet's: that it goes on without.
-    return f"{quoted(f'-XX:SharedArchiveFile={path}')} -Xshare:auto -Xlog:cds=off"
+    return f"{shlex.quote(f'-XX:SharedArchiveFile={path}')} -Xshare:auto -Xlog:cds=off"
 
 
 def location(name: str) -> Path | None:
@@ -75,15 +76,9 @@ def make(name: str, module: str, arguments: Sequence[str]) -> None:
 
 
 def recording(folder: Path) -> str:
-    """What a JVM is started with to leave an archive at its end, as Spark takes it; a short life needs no second
+    """What a JVM is started with to leave an archive at its end, as Spark splits it; a short life needs no second
     compiler."""
-    return f"{quoted(f'-XX:ArchiveClassesAtExit={folder}/archive.jsa')} -Xlog:cds=off -XX:TieredStopAtLevel=1"
-
-
-def quoted(option: str) -> str:
-    """One option of Java for Spark, which splits them as a shell does; a path may have a space in it."""
-    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return f"{shlex.quote(f'-XX:ArchiveClassesAtExit={folder}/archive.jsa')} -Xlog:cds=off -XX:TieredStopAtLevel=1"
 
 
 def _java() -> Path | None:

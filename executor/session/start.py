@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import sys
 from pathlib import Path
 from tempfile import mkdtemp
@@ -89,7 +90,7 @@ def settings_of(
         class_archive.options("session"),
         conf.get("spark.driver.extraJavaOptions", ""),
         f"-Dlog4j2.configurationFile={log_settings.as_uri()}",
-        class_archive.quoted(f"-Djava.io.tmpdir={work}"),
+        shlex.quote(f"-Djava.io.tmpdir={work}"),  # Spark splits them as a shell does
     ]
     return settings | {
         "spark.jars": ",".join(jars),
