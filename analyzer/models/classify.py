@@ -98,19 +98,23 @@ def _run(
         }
         documents.replace_analysis(store, report, features, [_model_row(report, None)])
         return report
+    from threadpoolctl import threadpool_limits
+
     from analyzer.models.training import train
 
-    trained = train(
-        table,
-        classes,
-        folder=folder,
-        model_id=f"model-{content_hash([task_id, name], length=12)}",
-        folds=fold_count(groups),
-        trials=analysis.search.trials,
-        seconds=seconds,
-        seed=report["seed"],
-        monotonic=clock.monotonic,
-    )
+    # One thread: the tables are small, and threads that wait for each other on a busy machine cost far more.
+    with threadpool_limits(limits=1):
+        trained = train(
+            table,
+            classes,
+            folder=folder,
+            model_id=f"model-{content_hash([task_id, name], length=12)}",
+            folds=fold_count(groups),
+            trials=analysis.search.trials,
+            seconds=seconds,
+            seed=report["seed"],
+            monotonic=clock.monotonic,
+        )
     report |= trained.report | {"ended_at": to_text(clock.now())}
     predictions = [
         documents.prediction_document(task_id, name, trained.model_id, row, given, probability, actual)

@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from analyzer.models import artifact, verdicts
 from analyzer.models.baselines import BASELINES, out_of_fold
 from analyzer.models.evaluation import Effort, Evaluation, evaluate
@@ -50,22 +48,6 @@ def train(
     monotonic: Callable[[], float],
 ) -> Trained:
     """Evaluate by nested folds, compare with the baselines, then search and train once on all rows and save that."""
-    with threadpool_limits(limits=1):
-        return _train(table, classes, folder, model_id, folds, trials, seconds, seed, monotonic)
-
-
-def _train(
-    table: TrainingTable,
-    classes: Sequence[str],
-    folder: Path,
-    model_id: str,
-    folds: int,
-    trials: int,
-    seconds: float,
-    seed: int,
-    monotonic: Callable[[], float],
-) -> Trained:
-    """One thread: the tables are small, and threads that wait for each other on a busy machine cost far more."""
     began = monotonic()
     examples = Examples(
         frame_of([row.features for row in table.rows]),
