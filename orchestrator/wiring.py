@@ -16,7 +16,6 @@ from executor.calls import SessionSpec
 from executor.engine import Engine
 from executor.machine_lock import DEFAULT_PATH
 from orchestrator import jars
-from orchestrator.databases.docker.provider import DockerProvider
 from orchestrator.databases.embedded import EmbeddedProvider
 from orchestrator.databases.port import DatabaseProvider
 from orchestrator.databases.statements import cancel_backends
@@ -33,6 +32,7 @@ from snipbench.resources.combined import CombinedSource, in_group, is_process
 from snipbench.resources.port import CounterSource
 from snipbench.resources.process_tree import ProcessTreeSource
 from snipbench.store.opening import open_store
+from snipbench.store.patient import PatientStore
 from snipbench.store.port import DocumentStore
 
 RESULT_GRACE_SECONDS = 30.0
@@ -53,7 +53,11 @@ def provider(home: Path, databases: Databases = "embedded", clock: Clock | None 
         MachineError: the machine lacks what it needs.
     """
     clock, place = clock or SystemClock(), made_home(home)
-    return DockerProvider(place, clock) if databases == "docker" else EmbeddedProvider(place, clock)
+    if databases == "embedded":
+        return EmbeddedProvider(place, clock)
+    from orchestrator.databases.docker.provider import DockerProvider
+
+    return DockerProvider(place, clock)
 
 
 def made_home(home: Path) -> Path:
@@ -83,6 +87,8 @@ def initializing(settings: ServiceSettings, clock: Clock) -> DatabaseProvider:
     """
     if settings.databases == "embedded":
         return EmbeddedProvider(settings.home, clock)
+    from orchestrator.databases.docker.provider import DockerProvider
+
     served = DockerProvider(settings.home, clock, network=settings.databases_network)
     served.take_over()
     return served
@@ -122,14 +128,14 @@ def embedded(
 ) -> Iterator[Parts]:
     """Everything on this machine. Leftovers of killed commands are reaped first.
 
-    A service leads with the same parts, its tasks standing in the store of ``store_address``, ``roles`` at workers, and
-    its databases ``served`` by what the settings choose.
+    A service leads with the same parts, its tasks standing in the store of ``store_address``, which may be away for a
+    moment, ``roles`` at workers, and its databases ``served`` by what the settings choose.
     """
     place = Home(made_home(home))
     clock = SystemClock()
     source = counter_source()
     address = store_address or str(place.store)
-    store = open_store(address)
+    store = open_store(address) if store_address is None else PatientStore(open_store(address), clock)
     served = served or provider(place.root, databases, clock)
     for leftover in served.reap():
         progress.note(f"reaped {leftover}")

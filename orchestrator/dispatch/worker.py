@@ -17,6 +17,7 @@ from orchestrator.leading.parts import Parts
 from orchestrator.leading.taking import AssignmentGone, Taken
 from snipbench.clock import SystemClock
 from snipbench.errors import LeaderStopped, LeaseLost, SnipbenchError, TaskCancelled
+from snipbench.store.patient import PatientStore
 from snipbench.store.port import DocumentStore
 
 _log = logging.getLogger("snipbench.worker")
@@ -78,7 +79,7 @@ class Worker:
         with self._open_store() as store:
             if work is not Work.ANALYSE or store.get(ASSIGNMENTS, subject) is not None:
                 # Taken before the parts are opened: that this machine lacks something is an answer too.
-                with Taken.take(store, SystemClock(), subject) as hold:
+                with Taken.take(PatientStore(store), SystemClock(), subject) as hold:
                     self._take(hold)
                     self._fulfil(work, store, hold)
                 return
@@ -88,7 +89,8 @@ class Worker:
             make_analysis(parts, subject)
 
     def _fulfil(self, work: Work, store: DocumentStore, hold: Taken) -> None:
-        # Each loaded where it is done: a monitor needs neither an engine nor what landing needs.
+        # Each loaded where it is done: a monitor needs neither an engine nor what landing needs. Its samples go to the
+        # store itself: it has a spool for when that is away.
         if work is Work.MONITOR:
             from orchestrator.dispatch.monitoring import watch
 

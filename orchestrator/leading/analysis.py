@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from analyzer.landing import land
-from analyzer.report import write_report
 from monitor.events import EventKind
 from monitor.leftovers import Leftovers
 from orchestrator.leading.parts import Home, Parts
@@ -54,7 +52,10 @@ class Analyst(Protocol):
 
 
 class LocalAnalyst:
-    """Implements the port in this process, and a child with a JVM of its own for landing."""
+    """Implements the port in this process, and a child with a JVM of its own for landing.
+
+    What it needs is loaded when it is needed: most workers never do.
+    """
 
     def __init__(self, parts: Parts, book: TaskBook) -> None:
         self._parts = parts
@@ -74,6 +75,8 @@ class LocalAnalyst:
 
     def land(self) -> Landed:
         """See the port."""
+        from analyzer.landing import land
+
         parts, task_id = self._parts, self._task_id
         self._send_leftovers()
         extra = profiled_tables(parts.home, task_id)
@@ -91,6 +94,8 @@ class LocalAnalyst:
 
     def report(self) -> str:
         """See the port."""
+        from analyzer.report import write_report
+
         return str(write_report(self._parts.store, self._task_id, self._parts.home.reports))
 
 

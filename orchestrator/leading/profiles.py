@@ -6,7 +6,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from analyzer.profiles import collect
 from executor.calls import ProfileFacts, ProfileRequest, SnippetCall
 from executor.engine import Engine
 from orchestrator.databases.port import ReferenceDatabase
@@ -78,6 +77,8 @@ class ProfilePass:
     def _profiled(
         self, profile: Profile, experiment: Experiment, engine: Engine, database: ReferenceDatabase, application: str
     ) -> Profile:
+        from analyzer.profiles import collect  # with pyarrow, which no other order needs here
+
         home = self._parts.home
         spilled = home.work / "profiles" / profile.task_id / profile.slot_id
         shutil.rmtree(spilled, ignore_errors=True)  # of a pass that was interrupted

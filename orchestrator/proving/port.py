@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from executor.calls import PreparedFacts, PrepareRequest, SessionFacts, SessionSpec, SnippetCall
-from executor.proving import ProofRun, Sandbox, WrittenResult
 from snipbench.domain.result import Comparison
+
+if TYPE_CHECKING:
+    from executor.proving import ProofRun, Sandbox, WrittenResult  # which need pandas
 
 
 class Session(Protocol):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from executor.calls import SessionSpec
 from executor.jail import Jail
-from executor.proving import Judge, ProofSession
 from orchestrator.proving.port import ResultJudge, Sandboxing, Session
 from snipbench.clock import Clock
 from snipbench.resources.port import CounterSource
@@ -22,7 +21,10 @@ TRUSTED = frozenset({"rules"})
 
 
 class BwrapSandboxing:
-    """Sessions and judges in bubblewrap jails, or, where none can be had, without."""
+    """Sessions and judges in bubblewrap jails, or, where none can be had, without.
+
+    What they need is loaded with the first of them: pandas takes half a second that few orders need to pay.
+    """
 
     def __init__(self, clock: Clock, counter_source: CounterSource, environment: Mapping[str, str]) -> None:
         self._clock = clock
@@ -40,11 +42,15 @@ class BwrapSandboxing:
         return self._environment.get(CONSENT, "").strip().lower() in {"yes", "true", "1"}
 
     def session(self, spec: SessionSpec) -> Session:
+        from executor.proving import ProofSession
+
         if self.lack is None:
             return ProofSession(spec, self._clock, self._source, jail=Jail())
         return ProofSession(spec, self._clock, self._source, jail=None, reason=self.lack)
 
     def judge(self, work_directory: Path) -> AbstractContextManager[ResultJudge]:
+        from executor.proving import Judge
+
         return Judge(work_directory, jail=Jail() if self.lack is None else None)
 
 

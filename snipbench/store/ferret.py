@@ -3,14 +3,18 @@
 FerretDB reads, compares and then writes by ``_id`` alone, so of two writers that saw the same version both "win"
 (8 threads × 40 increments left 56). Inserting a unique ``_id`` is atomic there, so whoever may write version n + 1 is
 decided by inserting the document ``collection/id@n#1`` into ``claims``. A claim whose owner died is overtaken after
-``CLAIM_SECONDS`` by inserting ``#2``, and so on; an owner that was stalled that long gives up before it writes.
+``CLAIM_SECONDS`` by inserting ``#2``, and so on; an owner that was stalled that long gives up before it writes. A claim
+that we left when the connection broke is known to be nobody's, and overtaken at once.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+from pymongo import errors
 
 from snipbench.errors import StoreAway
 from snipbench.store.mongo import MongoStore
@@ -28,6 +32,10 @@ class FerretStore(MongoStore):
 
     hidden = frozenset({CLAIMS})
 
+    def __init__(self, url: str, database: str | None = None, *, away_seconds: float = 5.0) -> None:
+        self._left: set[str] = set()
+        super().__init__(url, database, away_seconds=away_seconds)
+
     def _replace(self, collection: str, stored: Document, expected_version: int) -> bool:
         subject, started = f"{collection}/{stored['_id']}", time.monotonic()
         if not self._is_at(collection, stored["_id"], expected_version):
@@ -36,13 +44,14 @@ class FerretStore(MongoStore):
         if claim is None:
             return False
         done = False
-        if self._is_at(collection, stored["_id"], expected_version):
-            if time.monotonic() - started > _SAFE_SECONDS:
-                raise StoreAway(f"the store {self._name}: too slow to replace {subject} safely")
-            done = super()._replace(collection, stored, expected_version)
-        self._database[CLAIMS].delete_many(
-            {"_id": {"$in": [_claim_id(subject, expected_version, n + 1) for n in range(claim)]}}
-        )
+        claims = [_claim_id(subject, expected_version, number + 1) for number in range(claim)]
+        with self._leaving(claims[-1]):
+            if self._is_at(collection, stored["_id"], expected_version):
+                if time.monotonic() - started > _SAFE_SECONDS:
+                    raise StoreAway(f"the store {self._name}: too slow to replace {subject} safely")
+                done = super()._replace(collection, stored, expected_version)
+            self._database[CLAIMS].delete_many({"_id": {"$in": claims}})
+        self._left.difference_update(claims)
         return done
 
     def _is_at(self, collection: str, document_id: str, version: int) -> bool:
@@ -52,13 +61,23 @@ class FerretStore(MongoStore):
         """Number of our claim on writing the version after this one; ``None``: a living writer was first."""
         number = 1
         while True:
-            found = self._database[CLAIMS].find_one({"_id": _claim_id(subject, version, number)})
+            name = _claim_id(subject, version, number)
+            found = self._database[CLAIMS].find_one({"_id": name})
             if found is None:
-                mine = {"_id": _claim_id(subject, version, number), "at": time.time()}
-                return number if self._insert_one(CLAIMS, mine) else None
-            if time.time() - found["at"] < CLAIM_SECONDS:
+                with self._leaving(name):
+                    return number if self._insert_one(CLAIMS, {"_id": name, "at": time.time()}) else None
+            if name not in self._left and time.time() - found["at"] < CLAIM_SECONDS:
                 return None
             number += 1
+
+    @contextmanager
+    def _leaving(self, claim: str) -> Iterator[None]:
+        """A claim of ours is nobody's once the connection broke under it: what it was for has failed by then."""
+        try:
+            yield
+        except errors.ConnectionFailure:
+            self._left.add(claim)
+            raise
 
     def _encoded(self, document: Mapping[str, Any]) -> Document:
         return {key: _wrapped(value, inside=False) for key, value in document.items()}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from snipbench.errors import StoreError
+from snipbench.store.patient import PatientStore
 from snipbench.store.port import DocumentStore
 from snipbench.store.sqlite import SqliteStore
 
@@ -30,10 +31,16 @@ store.close()
 """
 
 
-@pytest.fixture(params=["sqlite", pytest.param("mongo", marks=pytest.mark.mongo)])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(params=["sqlite", "patient", pytest.param("mongo", marks=pytest.mark.mongo)])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Which implementation; the patient one asks SQLite."""
+    return str(request.param)
+
+
+@pytest.fixture
+def address(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Where a fresh, empty store is: a file's path, or a MongoDB URL with a database of its own."""
-    if request.param == "sqlite":
+    if kind != "mongo":
         yield str(tmp_path / "home" / "store.sqlite")
         return
     import pymongo
@@ -48,13 +55,13 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def open_store(address: str) -> Iterator[OpenStore]:
+def open_store(kind: str, address: str) -> Iterator[OpenStore]:
     from snipbench.store.opening import open_store as opening
 
     opened: list[DocumentStore] = []
 
     def opener() -> DocumentStore:
-        opened.append(opening(address))
+        opened.append(PatientStore(opening(address)) if kind == "patient" else opening(address))
         return opened[-1]
 
     yield opener
