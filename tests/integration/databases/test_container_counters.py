@@ -1,11 +1,8 @@
-"""Counters of containers against the kernel, and what is told when a container or its engine dies."""
+"""Counters of containers against the kernel, and what is told when a container dies."""
 
 from __future__ import annotations
 
-import contextlib
 import queue
-import socket
-import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -98,68 +95,6 @@ def test_a_removed_container_is_gone(
     with pytest.raises(TargetGone, match="database:small"):
         read_on(source, clone.target)
     removing.join()
-
-
-class Relay:
-    """A socket between a client and the engine that can be held up, as if the engine's daemon was stopped."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.flowing = threading.Event()
-        self.flowing.set()
-        relay = self
-
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                with socket.socket(socket.AF_UNIX) as engine:
-                    engine.connect("/var/run/docker.sock")
-                    answers = threading.Thread(target=relay.pump, args=(engine, self.request), daemon=True)
-                    answers.start()
-                    relay.pump(self.request, engine)
-
-        self.server = socketserver.ThreadingUnixStreamServer(str(path), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def pump(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while block := source.recv(1 << 16):
-                self.flowing.wait()
-                sink.sendall(block)
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-def test_a_stopped_engine_is_an_event_and_its_return_another(
-    cloned: Callable[..., ReferenceDatabase], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clone, relay = cloned(), Relay(tmp_path / "engine.sock")
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{relay.path}")
-    told: queue.SimpleQueue[EventKind] = queue.SimpleQueue()
-    store, source = SqliteStore(tmp_path / "store.sqlite"), DockerStreamSource()
-    monitor = Monitor(
-        store,
-        source,
-        [clone.target],
-        StreamId("task-1", "burn", "stream-1"),
-        on_event=lambda kind, target, message, at: told.put(kind),
-    )
-    monitor.start()
-    assert eventually(lambda: store.count("samples") > 0, 20)
-    relay.flowing.clear()
-    assert told.get(timeout=20) is EventKind.SOURCE_STALLED
-    relay.flowing.set()
-    assert told.get(timeout=20) is EventKind.SOURCE_RESUMED
-    summary = monitor.stop()
-    source.close()
-    relay.close()
-    samples = list(store.find("samples"))
-    store.close()
-    assert summary.ended == {}
-    assert all(sample["cpu_seconds"] and sample["memory_bytes"] for sample in samples)
-    assert len({sample["at"] for sample in samples}) == len(samples)
 
 
 def test_a_restarted_container_is_told_and_no_difference_spans_the_restart(

@@ -1,0 +1,139 @@
+"""A real Docker daemon that is stopped while it streams: a private one, in a network of its own."""
+
+from __future__ import annotations
+
+import io
+import queue
+import signal
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from monitor.events import EventKind
+from monitor.monitor import Monitor
+from monitor.sampler import StreamId
+from snipbench.clock import SystemClock, from_text
+from snipbench.resources.docker_stream import DockerStreamSource
+from snipbench.resources.port import Target
+from snipbench.store.sqlite import SqliteStore
+
+from .conftest import eventually
+
+pytestmark = [pytest.mark.docker, pytest.mark.root]
+
+BURNING = "while :; do :; done"
+PROGRAMS = ("/bin", "/lib", "/lib64", "/usr")
+"""The host's, so that the container's image can be empty."""
+
+
+class Engine:
+    """A daemon with everything below ``folder``. It can touch no bridge of another one: it sees no network."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder / "socket"
+        (folder / "daemon.json").write_text("{}")
+        options = {
+            "--data-root": folder / "data",
+            "--exec-root": folder / "exec",
+            "--pidfile": folder / "pid",
+            "--config-file": folder / "daemon.json",
+            "--host": f"unix://{self.socket}",
+            "--bridge": "none",
+            "--storage-driver": "vfs",
+            "--containerd-namespace": "stopped",
+        }
+        given = [str(word) for option in options.items() for word in option]
+        self._log = (folder / "log").open("wb")
+        self.process = subprocess.Popen(
+            ["unshare", "--net", "dockerd", "--iptables=false", *given], stdout=self._log, stderr=self._log
+        )
+
+    def client(self) -> Any:
+        import docker
+
+        assert eventually(self.socket.exists, 30)
+        client = docker.DockerClient(base_url=f"unix://{self.socket}", timeout=30)
+
+        def answers() -> bool:
+            try:
+                return bool(client.ping())
+            except docker.errors.APIError:
+                return False
+
+        assert eventually(answers, 30)
+        return client
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+        self.process.terminate()
+        self.process.wait(60)
+        self._log.close()
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    with TemporaryDirectory(prefix="engine-") as folder, ExitStack() as stack:  # a socket's path must be short
+        engine = Engine(Path(folder))
+        stack.callback(engine.end)
+        yield engine
+
+
+def burning(client: Any) -> str:
+    """A container that uses a processor all the time; its id."""
+    empty = io.BytesIO()
+    tarfile.open(fileobj=empty, mode="w").close()
+    image = client.api.import_image_from_data(empty.getvalue(), repository="empty")
+    assert image
+    volumes = {path: {"bind": path, "mode": "ro"} for path in PROGRAMS if Path(path).exists()}
+    made = client.containers.run(
+        "empty", ["/bin/sh", "-c", BURNING], volumes=volumes, network_mode="none", nano_cpus=100_000_000, detach=True
+    )
+    return str(made.id)
+
+
+def test_a_stopped_daemon_is_told_and_nothing_is_made_up_for_the_time_without_it(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = engine.client()
+    container = burning(client)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.socket}")
+    told: queue.SimpleQueue[tuple[EventKind, str]] = queue.SimpleQueue()
+    store, source = SqliteStore(tmp_path / "store.sqlite"), DockerStreamSource()
+    monitor = Monitor(
+        store,
+        source,
+        [Target("database:burning", container_id=container)],
+        StreamId("task-1", "burn", "stream-1"),
+        on_event=lambda kind, target, message, at: told.put((kind, at)),
+    )
+    monitor.start()
+    try:
+        assert eventually(lambda: store.count("samples") > 1, 20)
+        stopped = SystemClock().now()
+        engine.process.send_signal(signal.SIGSTOP)
+        kind, at = told.get(timeout=20)
+        assert kind is EventKind.SOURCE_STALLED
+        assert (from_text(at) - stopped).total_seconds() < 2 + 1, "two seconds, and one for a busy machine"
+        engine.process.send_signal(signal.SIGCONT)
+        kind, at = told.get(timeout=20)
+        assert kind is EventKind.SOURCE_RESUMED
+    finally:
+        engine.process.send_signal(signal.SIGCONT)
+        summary = monitor.stop()
+        source.close()
+        client.containers.get(container).remove(force=True)
+        client.close()
+    samples = list(store.find("samples", order_by=("sequence",)))
+    store.close()
+    assert summary.ended == {}
+    assert all(sample["cpu_seconds"] and sample["memory_bytes"] for sample in samples)
+    used = [sample["cpu_seconds"] for sample in samples]
+    assert used == sorted(set(used)), "the counters went on while nobody looked"
+    instants = [sample["at"] for sample in samples]
+    assert instants == sorted(set(instants))
