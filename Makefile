@@ -3,26 +3,28 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# What runs; what developers need besides.
 STAMP := $(VENV)/.locked
+DEVELOPERS := $(VENV)/.locked-dev
 
 .PHONY: run test check bench prove up down clean setup
 
 run: setup
 	$(BIN)/snipbench run configs/quickstart.yaml
 
-test: setup
+test: setup $(DEVELOPERS)
 	$(BIN)/python -m pytest
 
-check: setup
+check: setup $(DEVELOPERS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup
+bench: setup $(DEVELOPERS)
 	$(BIN)/python -m benchmarks
 
-prove: setup
+prove: setup $(DEVELOPERS)
 	$(BIN)/python -m benchmarks.prove
 
 # The services, in containers; SNIPBENCH_* variables say which images, ports and folders. Secrets are made once: the
@@ -42,6 +44,10 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+$(DEVELOPERS): $(STAMP) requirements-dev.lock
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
 	touch $@
 
 clean:
