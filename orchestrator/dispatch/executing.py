@@ -35,7 +35,10 @@ def execute(parts: Parts, hold: Taken) -> None:
                 continue
             if bench is None:
                 bench = stack.enter_context(LocalBench(parts, book, record))
-            _conduct(parts, book, record, bench, request)
+            if request["kind"] == "session":
+                bench.begin(request["experiment"], request["session"])
+            else:
+                _conduct(parts, book, record, bench, request)
             hold.done(request)
 
 

@@ -38,6 +38,10 @@ class Bench(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
+    def expect(self, segment: Segment) -> None:
+        """The segment is next, once its database is there: whoever can start its session meanwhile may. No promise."""
+        ...
+
     def conduct(self, segment: Segment, database: ReferenceDatabase) -> None:
         """Make the segment's runs, in the session of its number; returns early when that one is lost.
 
@@ -70,6 +74,7 @@ class LocalBench:
         self._prepared: str | None = None
         self._database: ReferenceDatabase | None = None
         self._engine: Engine | None = None
+        self._facts: SessionFacts | None = None
         self._failures = 0
 
     def __enter__(self) -> Self:
@@ -88,6 +93,23 @@ class LocalBench:
     def application(self) -> str:
         """``application_name`` of the snippets' connections."""
         return f"snipbench-{self._book.task.task_id}"
+
+    def expect(self, segment: Segment) -> None:
+        """See the port: the one thread that there is makes the database first."""
+
+    def begin(self, experiment: str, session: int) -> None:
+        """Start the session of that number for the experiment, before the database is there.
+
+        Raises:
+            SessionLost: it was lost too often in a row.
+            MachineError: Spark does not start.
+        """
+        self._turn_to(session)
+        if self._engine is None:
+            try:
+                self._start()
+            except SessionLost as loss:
+                self._count_loss(experiment, loss)
 
     def conduct(self, segment: Segment, database: ReferenceDatabase) -> None:
         """See the port."""
@@ -115,19 +137,27 @@ class LocalBench:
     def _enter(self, experiment: str, session: int, database: ReferenceDatabase) -> Engine | None:
         """The session of that number, prepared for the experiment; None when it was lost on the way."""
         self._database = database
-        if self._session != session:
-            self._leave()
-            self._session = session
+        self._turn_to(session)
         try:
             engine = self._prepare(experiment, database)
         except SessionLost as loss:
-            self._failures += 1
-            self._note_lost(experiment, str(loss))
-            if self._failures >= SESSION_ATTEMPTS:
-                raise
+            self._count_loss(experiment, loss)
             return None
         self._failures = 0
         return engine
+
+    def _turn_to(self, session: int) -> None:
+        """End a session of another number."""
+        if self._session != session:
+            self._leave()
+            self._session = session
+
+    def _count_loss(self, experiment: str, loss: SessionLost) -> None:
+        """Note a session that could not be had; raises the loss when there were too many in a row."""
+        self._failures += 1
+        self._note_lost(experiment, str(loss))
+        if self._failures >= SESSION_ATTEMPTS:
+            raise loss
 
     def _prepare(self, experiment: str, database: ReferenceDatabase) -> Engine:
         definition = self._order.experiment(experiment)
@@ -135,7 +165,8 @@ class LocalBench:
         self._stage(Stage.ENGINE_PREPARATION_REQUESTED, experiment, tables)
         engine = self._engine
         if engine is None:
-            engine = self._start(database)
+            engine = self._start()
+        self._keep_environment(database)
         self._stage(Stage.ENGINE_CONNECTED, experiment, engine.session_id)
         prepared = engine.prepare(
             PrepareRequest(
@@ -152,16 +183,16 @@ class LocalBench:
         self._stage(Stage.ENGINE_READY, experiment, f"{prepared.seconds:.2f} s")
         return engine
 
-    def _start(self, database: ReferenceDatabase) -> Engine:
+    def _start(self) -> Engine:
         home = self._parts.home
         self._engine = self._parts.new_engine(session_spec(self._parts, self._order, work=home.work, logs=home.logs))
-        facts = self._engine.start()
+        self._facts = facts = self._engine.start()
         self._parts.progress.note(f"Spark {facts.spark_version} started in {facts.start_seconds:.1f} s")
-        self._keep_environment(facts, database)
         return self._engine
 
-    def _keep_environment(self, facts: SessionFacts, database: ReferenceDatabase) -> None:
-        if self._book.task.environment_id is not None:
+    def _keep_environment(self, database: ReferenceDatabase) -> None:
+        facts = self._facts
+        if self._book.task.environment_id is not None or facts is None:
             return
         areas = {
             "machine": environment.machine_facts(),

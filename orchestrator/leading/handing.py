@@ -38,6 +38,10 @@ class ExecutorBench:
     ) -> None:
         """Nothing is held here."""
 
+    def expect(self, segment: Segment) -> None:
+        """See the port. The executor starts the session while the database is made."""
+        self._line.hint({"kind": "session", "experiment": segment.experiment, "session": segment.session})
+
     def conduct(self, segment: Segment, database: ReferenceDatabase) -> None:
         """See the port."""
         self._ask("segment", segment.experiment, segment.session, database)

@@ -102,6 +102,9 @@ class Leader:
             self._book.check()
             segment = left[0]
             self._withdraw(segment)
+            if not stretch.holds(segment.experiment):
+                stretch.prepare(segment.experiment)
+                bench.expect(segment)
             clone = stretch.enter(segment.experiment)
             self._book.check()
             bench.conduct(segment, clone)

@@ -36,21 +36,19 @@ class Line:
                 often without one more run recorded.
             WorkerFailed: what was asked failed.
         """
-        if self._asked is None:
-            number = 1
-            self._asked = Asked.give(
-                self._parts.store, self._parts.clock, self._dispatch, self._work, self._book, request
-            )
-        else:
-            number = self._asked.further(request)
+        asked, number = self._give(request)
         self._since = self._parts.clock.monotonic()
         self._told = False
         try:
-            return self._asked.wait(lambda answer: answer.said.get("done") == number, self._on_look).said
+            return asked.wait(lambda answer: answer.said.get("done") == number, self._on_look).said
         except WorkerGone as gone:
             self.give_up(wait=False)
             self._count(gone)
             raise
+
+    def hint(self, request: Document) -> None:
+        """Say what will be needed, without waiting; what is asked for next takes its place if it was not begun."""
+        self._give(request)
 
     @property
     def hopeless(self) -> bool:
@@ -72,6 +70,14 @@ class Line:
         if self._asked is not None:
             asked, self._asked = self._asked, None
             asked.give_up(wait=wait)
+
+    def _give(self, request: Document) -> tuple[Asked, int]:
+        """The worker's assignment, and the number that the request has in it."""
+        if self._asked is not None:
+            return self._asked, self._asked.further(request)
+        store, clock = self._parts.store, self._parts.clock
+        self._asked = Asked.give(store, clock, self._dispatch, self._work, self._book, request)
+        return self._asked, 1
 
     def _on_look(self, answer: Answer | None) -> None:
         self._book.raise_if_ended()

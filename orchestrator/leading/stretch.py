@@ -25,12 +25,30 @@ class Stretch:
         self._experiment: str | None = None
         self._database: ReferenceDatabase | None = None
 
+    def holds(self, experiment: str) -> bool:
+        """Whether the experiment's clone is there."""
+        return self._database is not None and self._experiment == experiment
+
+    def prepare(self, experiment: str) -> None:
+        """Have what the experiment's clone is made of, which may take minutes; the clone of another one is released."""
+        self.close()
+        database = self._order.database(self._order.experiment(experiment).database)
+        self._stage(Stage.DATABASE_REQUESTED, experiment, database.name)
+        if database.name not in self._prototypes:
+            self._prototypes[database.name] = self._parts.databases.prepare(
+                database, self._base, owner=self._book.task.task_id
+            )
+        prototype = self._prototypes[database.name]
+        how = "built" if prototype.built else "found"
+        self._stage(Stage.DATABASE_PREPARED, experiment, f"{how}, {prototype.bytes / 1e6:.0f} MB")
+        self._experiment = experiment
+
     def enter(self, experiment: str) -> ReferenceDatabase:
         """Have the experiment's clone; that of another one is released first."""
-        if self._database is None or self._experiment != experiment:
-            self.close()
-            self._database = self._take(experiment)
-            self._experiment = experiment
+        if self._experiment != experiment:
+            self.prepare(experiment)
+        if self._database is None:
+            self._database = self._clone(experiment)
             self._tell(experiment, self._database)
         return self._database
 
@@ -41,18 +59,13 @@ class Stretch:
         self._database = None
         self._experiment = None
 
-    def _take(self, experiment: str) -> ReferenceDatabase:
-        database = self._order.database(self._order.experiment(experiment).database)
-        self._stage(Stage.DATABASE_REQUESTED, experiment, database.name)
-        if database.name not in self._prototypes:
-            self._prototypes[database.name] = self._parts.databases.prepare(
-                database, self._base, owner=self._book.task.task_id
-            )
-        prototype = self._prototypes[database.name]
-        how = "built" if prototype.built else "found"
-        self._stage(Stage.DATABASE_PREPARED, experiment, f"{how}, {prototype.bytes / 1e6:.0f} MB")
-        tables = [table.name for table in self._order.experiment(experiment).tables]
-        return self._parts.databases.clone(prototype, database, owner=self._book.task.task_id, tables=tables)
+    def _clone(self, experiment: str) -> ReferenceDatabase:
+        definition = self._order.experiment(experiment)
+        database = self._order.database(definition.database)
+        tables = [table.name for table in definition.tables]
+        return self._parts.databases.clone(
+            self._prototypes[database.name], database, owner=self._book.task.task_id, tables=tables
+        )
 
     def _tell(self, experiment: str, clone: ReferenceDatabase) -> None:
         self._stage(

@@ -41,12 +41,14 @@ CLOCK = SystemClock()
 
 @dataclass
 class World:
-    """What the engines and databases in memory share. ``at_run`` is called before each run, with its number."""
+    """What the engines and databases in memory share. ``at_run`` is called before each run, with its number;
+    ``at_clone`` before each clone."""
 
     at_run: Callable[[int], None] = lambda _: None
     runs: int = 0
     engines: int = 0
     clones: set[str] = field(default_factory=set)
+    at_clone: Callable[[], None] = lambda: None
 
 
 class MemoryEngine:
@@ -106,6 +108,7 @@ class MemoryDatabases:
     def clone(
         self, prototype: Prototype, database: Any, *, owner: str, tables: Sequence[str] | None = None
     ) -> ReferenceDatabase:
+        self._world.at_clone()
         clone_id = f"clone-{len(self._world.clones)}-{owner}"
         self._world.clones.add(clone_id)
         return self.find(clone_id)

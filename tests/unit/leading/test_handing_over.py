@@ -30,7 +30,7 @@ from orchestrator.leading.taskbook import TaskBook
 from snipbench.clock import to_text
 from snipbench.domain.run import Failure, TaskStatus
 from snipbench.domain.task import Lease
-from snipbench.errors import LeaderStopped, MachineError, SnipbenchError
+from snipbench.errors import DatabaseError, LeaderStopped, MachineError, SnipbenchError
 from tests.unit.leading.memory import CLOCK, ORDER, MemoryEngine, World, task_of, whole
 
 
@@ -121,6 +121,27 @@ def test_a_task_is_made_by_workers_as_by_one_process(
     assert {document["state"] for document in served.store.find(ASSIGNMENTS)} == {State.DONE.value}
     assert all(document["ended"] for document in served.store.find(ANSWERS))
     assert "pw" not in str([list(served.store.find(name)) for name in (ASSIGNMENTS, ANSWERS)])
+
+
+def test_the_session_is_started_while_the_database_is_made(served: Parts, world: World, task_id: str) -> None:
+    world.at_clone = lambda: until(lambda: world.engines == 1)
+    assert lead(served, task_id) is TaskStatus.COMPLETED
+    whole(served, task_id)
+    assert world.engines == 1
+
+
+def test_a_database_that_cannot_be_made_ends_the_session_that_was_started_for_it(
+    served: Parts, workers: Threads, world: World, task_id: str
+) -> None:
+    def fail() -> None:
+        until(lambda: world.engines == 1)
+        raise DatabaseError("no room")
+
+    world.at_clone = fail
+    with pytest.raises(DatabaseError):
+        lead(served, task_id)
+    assert task_of(served, task_id).status is TaskStatus.FAILED
+    assert [type(error).__name__ for error in workers.errors] == ["LeaseLost"]
 
 
 def test_an_executor_that_wakes_up_after_it_was_replaced_records_nothing_more(
