@@ -1,8 +1,12 @@
-"""snipbench as services on this machine: a broker, a store that is a server, the API, a worker of each kind."""
+"""snipbench as services on this machine: a broker, a store that is a server, the API, a worker of each kind.
+
+With databases in containers, an initializer as well.
+"""
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -19,7 +23,11 @@ import psutil
 
 from benchmarks.result import NotMeasured
 from orchestrator.client import Client
-from snipbench.errors import ServiceError, StoreAway
+from orchestrator.databases.docker.engine import connect
+from orchestrator.databases.docker.images import DEFAULT_VARIABLE
+from orchestrator.databases.docker.labels import selection
+from snipbench.domain.order import Database
+from snipbench.errors import MachineError, ServiceError, StoreAway
 from snipbench.store.opening import open_store
 from snipbench.store.port import DocumentStore
 
@@ -35,12 +43,13 @@ AWAKE_SECONDS = 3.0
 class Served:
     """All of it, started; ended when the stack is closed."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, *, contained: bool = False) -> None:
         self._folder = folder
+        self._contained = contained
         self._home = folder / "home"
         self._home.mkdir()
         self._stack = stack
-        ports = {name: _free_port() for name in ("redis", "store", "api")}
+        ports = {name: _free_port() for name in ("redis", "store", "api", "initializer")}
         self._url = f"http://127.0.0.1:{ports['api']}"
         self._address = f"mongodb://127.0.0.1:{ports['store']}/chaos"
         self._environment = {
@@ -50,17 +59,24 @@ class Served:
             "SNIPBENCH_STORE": self._address,
             "SNIPBENCH_MACHINE_LOCK": str(folder / "machine.lock"),
         }
+        if contained:
+            self._environment |= {
+                "SNIPBENCH_DATABASES": "initializer",
+                "SNIPBENCH_INITIALIZER_URL": f"http://127.0.0.1:{ports['initializer']}",
+                "SNIPBENCH_INITIALIZER_TOKEN": secrets.token_hex(16),
+            }
         self._commands = {
             "redis": [_program("redis-server"), "--port", str(ports["redis"]), "--save", "", "--dir", str(folder)],
             "store": [str(_store_server(folder)), f"127.0.0.1:{ports['store']}", str(folder / "data")],
             "api": self._snipbench("serve", "--port", str(ports["api"])),
+            "initializer": self._snipbench("serve", "initializer", "--port", str(ports["initializer"])),
             **{role: self._snipbench("serve", role) for role in WORKERS},
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("redis", "store"):
             self.start(name)
             _until(partial(_answers, ports[name]))
-        for name in ("api", *WORKERS):
+        for name in ("api", *(["initializer"] if contained else ()), *WORKERS):
             self.start(name)
         self.store = open_store(self._address)
         stack.callback(self._end)
@@ -68,8 +84,9 @@ class Served:
 
     def start(self, name: str) -> None:
         """Start a service; what ran under the name before is forgotten."""
+        environment = self._environment | ({"SNIPBENCH_DATABASES": "docker"} if name == "initializer" else {})
         with (self._folder / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(self._commands[name], env=self._environment, stdout=log, stderr=log)
+            self._running[name] = subprocess.Popen(self._commands[name], env=environment, stdout=log, stderr=log)
 
     def kill(self, name: str) -> None:
         """SIGKILL, and started again at once."""
@@ -111,16 +128,23 @@ class Served:
 
     def clones(self) -> list[str]:
         """Clones that are there."""
-        return [clone.name for clone in (self._home / "databases" / "clones").glob("*")]
+        below = self._home / "databases" / ("docker" if self._contained else "")
+        return [clone.name for clone in (below / "clones").glob("*")]
 
     def leftovers(self) -> list[str]:
-        """Processes that still run below our folder."""
-        found = []
+        """Processes that still run below our folder; containers, volumes and networks that bear our home's label."""
+        found = self._on_the_engine() if self._contained else []
         for process in psutil.process_iter(["cmdline"]):
             command = " ".join(process.info["cmdline"] or ())
             if str(self._folder) in command and process.pid != os.getpid():
                 found.append(command[:80])
         return found
+
+    def _on_the_engine(self) -> list[str]:
+        engine, ours = connect(), selection((self._home / "databases" / "docker").resolve())
+        containers = engine.containers.list(all=True, filters=ours, ignore_removed=True)
+        volumes, networks = engine.volumes.list(filters=ours), engine.networks.list(filters=ours)
+        return [f"{type(one).__name__.lower()} {one.name}" for one in (*containers, *volumes, *networks)]
 
     def reopened(self, stack: ExitStack) -> DocumentStore:
         """The store once more, after everything has ended; its server runs until ``stack`` is closed."""
@@ -131,9 +155,10 @@ class Served:
     def _end(self) -> None:
         """SIGTERM to the services, as a person's would be; then broker and store go."""
         self.store.close()
-        for name in (*WORKERS, "api", "redis", "store"):
-            self._running[name].terminate()
-            self._running[name].wait(60)
+        for name in (*WORKERS, "api", "initializer", "redis", "store"):
+            if name in self._running:
+                self._running[name].terminate()
+                self._running[name].wait(60)
 
     def _snipbench(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "orchestrator", *arguments, "--home", str(self._home)]
@@ -144,6 +169,18 @@ class Served:
         except ServiceError:
             return False
         return True
+
+
+def no_engine() -> str | None:
+    """Why no database can be in a container here; None where it can."""
+    try:
+        engine = connect()
+    except MachineError as error:
+        return str(error)
+    image = os.environ.get(DEFAULT_VARIABLE, Database.model_fields["image"].default)
+    if not engine.images.list(filters={"reference": image}):
+        return f"no image {image}: {DEFAULT_VARIABLE} names another one"
+    return None
 
 
 def patiently(call: Callable[[], T]) -> T:
