@@ -43,6 +43,8 @@ CONTAINED: dict[str, int] = {
 """The same, in one more order with databases in containers."""
 MOST_RUNS_BETWEEN = 4
 """A kill comes after one to so many newly recorded runs."""
+LOOKS = 5
+"""So often in a row must new records be seen: a run that moves to the attempts is counted twice for a moment."""
 STUCK_SECONDS = 240.0
 """An order that records nothing for so long is stuck."""
 ORDER = """\
@@ -150,14 +152,16 @@ def _strike(served: Served, name: str) -> None:
 
 
 def _recorded(store: DocumentStore, task_id: str) -> int:
-    """Runs and attempts; a cut block moves runs to the attempts, so that this never falls."""
+    """Runs and attempts; a run that moves to the attempts is in both for a moment."""
     return sum(store.count(name, {"task_id": task_id}) for name in ("runs", "attempts"))
 
 
 def _progress(store: DocumentStore, task_id: str, runs: int) -> bool:
     """Wait for so many new records; False when the task ends or gets stuck before."""
-    before, deadline = patiently(lambda: _recorded(store, task_id)), time.monotonic() + STUCK_SECONDS
-    while patiently(lambda: _recorded(store, task_id)) < before + runs:
+    wanted, deadline = patiently(lambda: _recorded(store, task_id)) + runs, time.monotonic() + STUCK_SECONDS
+    looks = 0
+    while looks < LOOKS:
+        looks = looks + 1 if patiently(lambda: _recorded(store, task_id)) >= wanted else 0
         task = patiently(lambda: store.get("tasks", task_id)) or {}
         if task.get("ended_at") or time.monotonic() > deadline:
             return False
