@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from snipbench.profiling.directory import UNREADABLE, Piece, read_pieces
 from snipbench.profiling.functions import FunctionFacts
-from snipbench.profiling.sinks import Batch
+from snipbench.profiling.sinks import WIDTH, Batch
 
 NUMBER_BITS = 40
 """A call's id is its epoch's place in ``tokens``, shifted by so many bits, and its number there."""
@@ -103,7 +103,9 @@ class _Gathered:
 
     def _add_batch(self, functions: dict[int, FunctionFacts], batch: Batch) -> None:
         records = batch.records
-        keys, numbers, parents, starts, ends = zip(*[record[:5] for record in records], strict=True)
+        if len(records) % WIDTH:
+            raise ValueError(f"{len(records)} values are not calls of {WIDTH} values each")
+        keys, numbers, parents, starts, ends, closer = (records[place::WIDTH] for place in range(WIDTH))
         known = {key: self._function(functions[key]) for key in set(keys)}
         function = np.array([known[key] for key in keys], np.int64)
         call = self._ids(batch, np.array(numbers, np.int64))
@@ -112,18 +114,18 @@ class _Gathered:
         start, end = np.array(starts, np.float64), np.array(ends, np.float64)
         seconds = end - start
         observed = {}
-        for place, record in enumerate(records):
-            if len(record) > 5:
-                cpu, memory, arguments, keywords, returned, exception, active = record[5:]
+        for place, values in enumerate(closer):
+            if values is not None:
+                cpu, memory, arguments, keywords, returned, exception, active = values
                 observed[self._count + place] = Observed(cpu, memory, arguments, keywords, returned, exception)
                 if active is not None:
                     seconds[place] = active
         offset = batch.clock_offset
-        place_of_batch = np.full(len(records), len(self.calls.batches), np.int64)
+        place_of_batch = np.full(batch.call_count, len(self.calls.batches), np.int64)
         self._parts.append((function, place_of_batch, call, parent, start + offset, end + offset, seconds))
         self.calls.observed |= observed
         self.calls.batches.append(batch._replace(records=[]))
-        self._count += len(records)
+        self._count += batch.call_count
 
     def finished(self) -> Calls:
         calls = self.calls

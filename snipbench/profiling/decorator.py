@@ -125,11 +125,10 @@ def _plain(function: Callable[..., Any], probe: Probe) -> Callable[..., Any]:
             state = recorder.local.state
         except AttributeError:
             state = recorder.new_state()
-        call = next(recorder.ids)
         parent = before = state.current
         if recorder.asynchronous:
             parent = recorder.innermost(before)
-        state.current = call
+        state.current = call = next(recorder.ids)
         start = perf_counter()
         try:
             result = function(*args, **kwargs) if kwargs else function(*args)
@@ -140,7 +139,7 @@ def _plain(function: Callable[..., Any], probe: Probe) -> Callable[..., Any]:
             raise
         end = perf_counter()
         state.current = before
-        state.append((probe.key, call, parent, start, end))
+        state.extend((probe.key, call, parent, start, end, None))
         if end - start > OBSERVE_SECONDS:
             probe.woken_by(end - start)
         if call >= state.flush_at:

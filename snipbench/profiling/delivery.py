@@ -14,10 +14,10 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
 from snipbench import redaction
-from snipbench.profiling.sinks import Batch, Sink, default_sink
+from snipbench.profiling.sinks import WIDTH, Batch, Sink, default_sink
 
 if TYPE_CHECKING:
-    from snipbench.profiling.recorder import Call, ThreadState
+    from snipbench.profiling.recorder import ThreadState
 
 REFUSED = "refused by the sink"
 
@@ -120,8 +120,8 @@ class _Process:
             self._delivering = True
             try:
                 for state in states:
-                    ended = state.life() is None  # asked first: an ended thread appends no more
-                    waiting = len(state.records)  # not what its owner appends meanwhile: that could go on for ever
+                    ended = state.life() is None  # asked first: an ended thread records no more
+                    waiting = len(state.records)  # not what its owner adds meanwhile: that could go on for ever
                     while waiting > 0 and not (give_way and self.forking):
                         records = state.take()
                         waiting -= len(records)
@@ -132,10 +132,11 @@ class _Process:
                 self._delivering = False
         return failure
 
-    def _write(self, thread_id: int, records: list[Call]) -> Exception | None:
+    def _write(self, thread_id: int, records: list[Any]) -> Exception | None:
         if len(self._epochs) > 1:  # calls under way at the fork end in both processes and belong to the parent
             first_own = self._epochs[-1][0]
-            records = [record for record in records if record[1] >= first_own]
+            places = [place for place in range(0, len(records), WIDTH) if records[place + 1] >= first_own]
+            records = [value for place in places for value in records[place : place + WIDTH]]
             if not records:
                 return None
         batch = Batch(
@@ -156,7 +157,7 @@ class _Process:
                 import warnings
 
                 warnings.warn(f"@snipbench.profile loses calls: {error!r}", RuntimeWarning, stacklevel=2)
-            self.lost[REFUSED] = self.lost.get(REFUSED, 0) + len(records)
+            self.lost[REFUSED] = self.lost.get(REFUSED, 0) + batch.call_count
             return error
         return None
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from snipbench.profiling import functions
-from snipbench.profiling.sinks import Batch
+from snipbench.profiling.sinks import WIDTH, Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,12 +60,13 @@ class DirectorySink:
                 lines.append(
                     {"process": {"process_id": batch.process_id, "app_id": batch.app_id, "epochs": batch.epochs}}
                 )
-            fresh = {record[0] for record in batch.records} - known
+            keys = batch.records[::WIDTH]
+            fresh = set(keys) - known
             lines += [_function_line(key) for key in sorted(fresh)]
             if self.written_bytes >= self.max_bytes:
-                self.overflow_calls += len(batch.records)
-                by_function = sorted(Counter(record[0] for record in batch.records).items())
-                lines.append({"overflow": len(batch.records), "by_function": by_function})
+                self.overflow_calls += len(keys)
+                by_function = sorted(Counter(keys).items())
+                lines.append({"overflow": len(keys), "by_function": by_function})
             else:
                 shared = batch._asdict()
                 for in_header in ("process_id", "app_id", "epochs", "records"):

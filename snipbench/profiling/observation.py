@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 def silently(state: ThreadState, describe: Callable[..., str | None], *values: Any) -> str | None:
     """Format values; what that calls (a profiled ``__repr__``) is not recorded: it is not the program's call."""
-    before = state.append
-    state.append = recorder.discard
+    before = state.extend
+    state.extend = recorder.discard
     try:
         return describe(*values)
     finally:
-        state.append = before
+        state.extend = before
 
 
 def text_of_arguments(
@@ -40,7 +40,7 @@ def text_of_arguments(
 def observe(probe: Probe, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Make the call with everything read."""
     state = recorder.current_state()
-    if state.append is recorder.discard:
+    if state.extend is recorder.discard:
         return function(*args, **kwargs)
     call = next(recorder.ids)
     before = state.current
@@ -68,7 +68,8 @@ def observe(probe: Probe, function: Callable[..., Any], args: tuple[Any, ...], k
         return result
     finally:
         state.current = before
-        state.append((probe.key, call, parent, start, end, cpu, grown, arguments, keywords, returned, failure, None))
+        observed = (cpu, grown, arguments, keywords, returned, failure, None)
+        state.extend((probe.key, call, parent, start, end, observed))
         probe.settle(end - start)
         if call >= state.flush_at:
             recorder.spill(state, call)
@@ -79,7 +80,7 @@ def failed(
 ) -> None:
     """Record a call that was not observed and raised."""
     failure = silently(state, texts.describe_exception, error, probe.limit)
-    state.append((probe.key, call, parent, start, end, None, None, None, None, None, failure, None))
+    state.extend((probe.key, call, parent, start, end, (None, None, None, None, None, failure, None)))
 
 
 def growth(resident: int | None) -> int | None:

@@ -1,8 +1,9 @@
 """Where calls are recorded: a buffer per thread, to which its owner appends without a lock.
 
-A call is a tuple: ``(function key, call, parent, start, end)``, extended by ``(cpu, memory, arguments, keywords,
-returned, exception, active)`` where more was observed. Call numbers are unique within a process and go on counting in
-a forked child, so a number also tells in which process the call began.
+A call is six values of a flat list, ``function key, call, parent, start, end, observed``: an object kept for each call
+would cost the collector of garbage more time than all else. ``observed`` is null, or where more was read a tuple
+``(cpu, memory, arguments, keywords, returned, exception, active)``. Call numbers are unique within a process and go on
+counting in a forked child, so a number also tells in which process the call began.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from snipbench.profiling import functions, resources
 from snipbench.profiling.delivery import process
+from snipbench.profiling.sinks import WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 SPILL_EVERY = 4096
 """Calls of the process after which a thread hands its buffer to the sink; the bound of what one thread buffers."""
 
-Call = tuple[Any, ...]
+Call = tuple[int, int, int, float, float, tuple[Any, ...] | None]
 
 ids = count(1)
 """Numbers of calls; 0 stands for "no call"."""
@@ -44,26 +46,26 @@ class _Life:
 class ThreadState:
     """One thread's buffer and the call under way in it."""
 
-    __slots__ = ("append", "current", "flush_at", "life", "records", "thread_id")
+    __slots__ = ("current", "extend", "flush_at", "life", "records", "thread_id")
 
     def __init__(self, life: _Life) -> None:
-        self.records: list[Call] = []
-        self.append: Callable[[Call], None] = self.records.append
+        self.records: list[Any] = []
+        self.extend: Callable[[Call], None] = self.records.extend
         self.current = 0
         self.flush_at = 0
         self.thread_id = threading.get_native_id()
         self.life = weakref.ref(life)
 
-    def take(self) -> list[Call]:
-        """The oldest of what is buffered, taken away; safe while the owner appends, not beside another ``take``."""
-        number = min(len(self.records), SPILL_EVERY)
+    def take(self) -> list[Any]:
+        """The oldest of what is buffered, taken away; safe while the owner extends it, not beside another ``take``."""
+        number = min(len(self.records), SPILL_EVERY * WIDTH)
         records = self.records[:number]
         del self.records[:number]
         return records
 
 
 def discard(call: Call) -> None:
-    """Takes the place of ``append`` while the profiler itself formats values: such calls are not the program's."""
+    """Takes the place of ``extend`` while the profiler itself formats values: such calls are not the program's."""
 
 
 def new_state() -> ThreadState:

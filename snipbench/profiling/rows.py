@@ -6,6 +6,8 @@ from bisect import bisect_right
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
+from snipbench.profiling.sinks import WIDTH
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -77,12 +79,12 @@ class Facts(Protocol):
 _NOTHING: tuple[None, ...] = (None,) * 7
 
 
-def to_rows(batch: Batch, records: list[tuple[Any, ...]], facts_of: Callable[[int], Facts]) -> Iterator[CallRow]:
+def to_rows(batch: Batch, records: list[Any], facts_of: Callable[[int], Facts]) -> Iterator[CallRow]:
     """Full rows of the packed ``records`` of ``batch``.
 
     Args:
         batch: what the calls share.
-        records: the calls.
+        records: the calls, as a batch has them.
         facts_of: function key -> what is known of the function.
     """
     today = datetime.now(UTC).date()
@@ -91,9 +93,8 @@ def to_rows(batch: Batch, records: list[tuple[Any, ...]], facts_of: Callable[[in
     def call_name(number: int) -> str | None:
         return f"{batch.epochs[bisect_right(first_numbers, number) - 1][1]}-{number}" if number else None
 
-    for record in records:
-        key, call, parent, start, end = record[:5]
-        cpu, memory, arguments, keywords, returned, exception, active = record[5:] or _NOTHING
+    for key, call, parent, start, end, observed in zip(*[iter(records)] * WIDTH, strict=True):
+        cpu, memory, arguments, keywords, returned, exception, active = observed or _NOTHING
         facts = facts_of(key)
         compressed, md5 = facts.source
         yield CallRow(

@@ -14,6 +14,10 @@ DIRECTORY_VARIABLE = "SNIPBENCH_PROFILE_DIR"
 """Environment variable: folder to which calls are written when no sink was configured."""
 
 
+WIDTH = 6
+"""Values of a call in a batch."""
+
+
 class Batch(NamedTuple):
     """Calls of one thread, with what they share."""
 
@@ -27,8 +31,13 @@ class Batch(NamedTuple):
     recursion_limit: int
     task_id: str | None
     slot_id: str | None
-    records: list[tuple[Any, ...]]
-    """Calls as :mod:`snipbench.profiling.recorder` describes them."""
+    records: list[Any]
+    """:data:`WIDTH` values per call, call after call, as :mod:`snipbench.profiling.recorder` describes them."""
+
+    @property
+    def call_count(self) -> int:
+        """Number of calls."""
+        return len(self.records) // WIDTH
 
 
 class Sink(Protocol):
@@ -69,10 +78,10 @@ class MemorySink:
         packed = marshal.dumps(batch.records, 2)
         with self._lock:
             if self.kept_bytes + len(packed) > self.max_bytes:
-                self.overflow_calls += len(batch.records)
+                self.overflow_calls += batch.call_count
                 return
             self.kept_bytes += len(packed)
-            self.kept_calls += len(batch.records)
+            self.kept_calls += batch.call_count
             self._kept.append((batch._replace(records=[]), packed))
 
     def take(self) -> list[CallRow]:

@@ -48,7 +48,7 @@ class _Steps:
         state = recorder.current_state()
         recorder.asynchronous = True
         self.probe = probe
-        self.silent = state.append is recorder.discard
+        self.silent = state.extend is recorder.discard
         self.observed = probe.close and not self.silent
         self.call = next(recorder.ids)
         self.parent = recorder.innermost(state.current)
@@ -95,22 +95,8 @@ class _Steps:
         elif self.observed and probe.texts and returned is not CLOSED:
             result = silently(state, texts.describe, returned, probe.limit)
         active = self.active if only_active else None
-        state.append(
-            (
-                probe.key,
-                self.call,
-                self.parent,
-                self.start,
-                end,
-                self.cpu,
-                self.grown,
-                self.arguments,
-                self.keywords,
-                result,
-                failure,
-                active,
-            )
-        )
+        observed = (self.cpu, self.grown, self.arguments, self.keywords, result, failure, active)
+        state.extend((probe.key, self.call, self.parent, self.start, end, observed))
         seconds = end - self.start if active is None else active
         if self.observed:
             probe.settle(seconds)

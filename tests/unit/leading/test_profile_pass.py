@@ -43,9 +43,9 @@ class Engine:
 
         self.asked.append((call.snippet.name, call.parameters))
         key = register(None, call.snippet.name, source=(None, None)).key
-        records_ = [(key, 1, 0, 1.0, 1.5)]
+        one_call = [key, 1, 0, 1.0, 1.5, None]
         DirectorySink(request.folder).write(
-            Batch("app", 1, ((1, "t"),), 1, 0.0, 1000, request.task_id, request.slot_id, records_)
+            Batch("app", 1, ((1, "t"),), 1, 0.0, 1000, request.task_id, request.slot_id, one_call)
         )
         try:
             return self.behave(call) or ProfileFacts(1.0, 0)

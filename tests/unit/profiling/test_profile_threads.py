@@ -115,7 +115,7 @@ def test_a_sink_that_fails_costs_no_call_of_the_program_and_is_counted(drain):
     sink.refuse = False
     leaf(1)
     profiling.flush()
-    assert sum(len(batch.records) for batch in sink.batches) == 1
+    assert sum(batch.call_count for batch in sink.batches) == 1
 
 
 def test_drain_with_another_sink_says_where_to_look(drain):
@@ -127,7 +127,7 @@ def test_drain_with_another_sink_says_where_to_look(drain):
 def test_a_sink_may_call_profiled_functions(drain):
     class Curious(RefusingSink):
         def write(self, batch):
-            leaf(len(batch.records))
+            leaf(batch.call_count)
             self.batches.append(batch)
 
     sink = Curious()
@@ -135,7 +135,7 @@ def test_a_sink_may_call_profiled_functions(drain):
     for n in range(10_000):
         leaf(n)
     profiling.flush()
-    recorded = sum(len(batch.records) for batch in sink.batches)
+    recorded = sum(batch.call_count for batch in sink.batches)
     assert 10_000 <= recorded <= 10_000 + len(sink.batches)
 
 
@@ -155,7 +155,7 @@ def test_a_signal_handler_may_be_profiled_while_calls_are_delivered(drain):
         signal.signal(signal.SIGUSR1, before)
         sink.write = sink.batches.append
     profiling.flush()
-    assert sum(len(batch.records) for batch in sink.batches) == 5_001
+    assert sum(batch.call_count for batch in sink.batches) == 5_001
 
 
 def test_task_and_slot_are_those_of_the_time_of_the_call(drain):
