@@ -26,9 +26,10 @@ COPY monitor monitor
 COPY analyzer analyzer
 COPY orchestrator orchestrator
 # The jars are verified against the lock file and belong to the image, as class data archives do: a start resolves
-# nothing, and takes 40 % less CPU time.
+# nothing, and takes 40 % less CPU time. Jars that are here are taken; where none is, they are resolved.
 RUN /opt/snipbench/bin/pip install --quiet --no-deps --no-build-isolation . \
- && SNIPBENCH_JARS=/src/jars XDG_CACHE_HOME=/opt/cache /opt/snipbench/bin/python -m orchestrator.jars \
+ && { ! ls jars/*.jar >/dev/null 2>&1 || export SNIPBENCH_JARS=/src/jars; \
+      XDG_CACHE_HOME=/opt/cache /opt/snipbench/bin/python -m orchestrator.jars; } \
  && XDG_CACHE_HOME=/opt/cache /opt/snipbench/bin/python -m orchestrator.archives \
  && useradd --system --uid 10001 --home-dir /var/lib/snipbench --create-home snipbench
 COPY configs /usr/share/snipbench/configs

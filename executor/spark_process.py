@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from snipbench.clock import Clock
 from snipbench.domain.run import Failure
 from snipbench.errors import ChildError, ExecutorError, MachineError, SessionLost
 from snipbench.identity import new_id
+from snipbench.redaction import Redactor, secret_values
 from snipbench.resources.port import Target
 
 START_SECONDS = 300.0
@@ -25,6 +26,8 @@ GRACE_SECONDS = 5.0
 
 FOREIGN_VARIABLES = ("SPARK_HOME", "SPARK_CONF_DIR", "PYSPARK_SUBMIT_ARGS", "PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON")
 """Settings of some other Spark on this machine; with them the session would not be the one that was asked for."""
+OUR_SECRETS = ("OPENAI_API_KEY", "OPENAI_API_KEY_FILE")
+"""What the platform needs to ask an advisor; no snippet does (decision 0215)."""
 
 
 def nothing() -> None:
@@ -57,6 +60,7 @@ class SparkProcess:
     def __init__(self, spec: SessionSpec, clock: Clock, launch: Launch) -> None:
         self._spec = spec
         self._clock = clock
+        self._hide = Redactor(secret_values(os.environ)).values
         self._supervisor = Supervisor(
             launch.argv,
             env=launch.environment,
@@ -64,6 +68,7 @@ class SparkProcess:
             memory_cap_bytes=spec.memory_cap_bytes,
             name="the Spark session",
             clock=clock,
+            hide=self._hide,
         )
         self._session_id = new_id("session", clock.now())
         self.lost: str | None = None
@@ -136,7 +141,10 @@ class SparkProcess:
             self.lose(error.reason)
             raise
         if (failure := facts.get("failure")) is not None:
-            texts = (str(failure[part]).replace(request.password or "\0", "***") for part in ("message", "traceback"))
+            texts = (
+                self._hide(str(failure[part])).replace(request.password or "\0", "***")
+                for part in ("message", "traceback")
+            )
             raise ChildError(failure["kind"], *texts)
         return PreparedFacts(
             views=tuple(facts["views"]),
@@ -162,6 +170,9 @@ class SparkProcess:
             raise SessionLost(f"{op!r} failed: {error}", detail=error.traceback) from error
         if (lost := reply.body.get("lost")) is not None:
             self.lose(lost)
+        if (failure := reply.body.get("failure")) is not None:
+            shown = {part: self._hide(str(failure[part])) for part in ("message", "traceback")}
+            reply = replace(reply, body={**reply.body, "failure": {**failure, **shown}})
         return reply
 
     def ask_untimed(
@@ -224,8 +235,10 @@ def timeout_failure(seconds: float, what: str) -> Failure:
 
 
 def inherited_environment() -> dict[str, str]:
-    """Ours, less the settings of another Spark, with our packages to be found by the child and Spark's workers."""
-    environment = {name: value for name, value in os.environ.items() if name not in FOREIGN_VARIABLES}
+    """Ours, less the settings of another Spark and what only advisors need, and with where our packages are, for the
+    child and Spark's workers."""
+    left_out = {*FOREIGN_VARIABLES, *OUR_SECRETS}
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
     root = str(Path(__file__).resolve().parent.parent)
     paths = [root, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     return environment | {"PYTHONPATH": os.pathsep.join(paths)}

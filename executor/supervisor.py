@@ -63,6 +63,7 @@ class Supervisor:
         name: what it is, for messages.
         output_limit_bytes: how much of the end of what it prints is kept.
         clock: times calls.
+        hide: takes out of a text what nobody may see; every text that the child gives away goes through it.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Supervisor:
         name: str = "child",
         output_limit_bytes: int = OUTPUT_LIMIT_BYTES,
         clock: Clock | None = None,
+        hide: Callable[[str], str] = str,
     ) -> None:
         self._argv = list(argv)
         self._env = dict(os.environ if env is None else env)
@@ -83,6 +85,7 @@ class Supervisor:
         self._name = name
         self._output_limit = output_limit_bytes
         self._clock = clock or SystemClock()
+        self._hide = hide
         self._label = secrets.token_hex(12)
         self._busy = threading.RLock()
         self._buffer = MessageBuffer()
@@ -200,7 +203,7 @@ class Supervisor:
         if self._watch is None:
             return "", 0
         data, total = self._watch.output.take()
-        return data.decode(errors="replace"), total
+        return self._hide(data.decode(errors="replace")), total
 
     def stop(self, grace_seconds: float = 5.0) -> None:
         """Close the channel, give the child ``grace_seconds`` to end, end the whole tree, release everything."""
@@ -270,7 +273,8 @@ class Supervisor:
         if message.get("ok") is not False or not isinstance(error, dict):
             msg = f"the child sent no reply but {str(message)[:80]}"
             raise ProtocolError(msg)
-        failure = ChildError(str(error.get("kind")), str(error.get("message")), str(error.get("traceback", "")))
+        texts = (self._hide(str(error.get(part, ""))) for part in ("message", "traceback"))
+        failure = ChildError(str(error.get("kind")), *texts)
         if not timed_out:
             raise failure
         return Reply({}, seconds, timed_out, failure)
@@ -345,7 +349,7 @@ class Supervisor:
             return SessionLost(f"{self._name} is not started")
         end = self._watch.end or End("it was stopped")
         self.kill(end.reason)
-        text = self._watch.output.peek().decode(errors="replace")[-DETAIL_CHARACTERS:]
+        text = self._hide(self._watch.output.peek().decode(errors="replace"))[-DETAIL_CHARACTERS:]
         return SessionLost(end.reason, detail=text)
 
     def _sweep(self) -> None:

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TextIO
 
 from snipbench.clock import to_text
-from snipbench.redaction import Redactor
+from snipbench.redaction import Redactor, secret_values
 
 FIELDS = (
-    *("order_id", "task_id", "analysis_id", "work"),
+    *("order_id", "task_id", "analysis_id", "assignment_id", "work", "experiment", "slot_id", "session_id"),
     *("method", "path", "route", "status", "seconds", "caller", "request_id"),
 )
 """What a record may carry beside its message."""
+
+_about: ContextVar[Mapping[str, str]] = ContextVar("about", default=MappingProxyType({}))
+
+
+@contextmanager
+def about(**ids: str) -> Iterator[None]:
+    """A context in which every line of this thread carries these ids too."""
+    token = _about.set({**_about.get(), **ids})
+    try:
+        yield
+    finally:
+        _about.reset(token)
 
 
 class JsonLines(logging.Formatter):
@@ -33,8 +49,9 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": self._redactor.text(record.getMessage()),
         }
+        shared = _about.get()
         for name in FIELDS:
-            value = getattr(record, name, None)
+            value = getattr(record, name, shared.get(name))
             if value is not None:
                 line[name] = self._redactor.text(value) if isinstance(value, str) else value
         if record.exc_info:
@@ -43,9 +60,9 @@ class JsonLines(logging.Formatter):
 
 
 def log_to(stream: TextIO = sys.stderr, secrets: Iterable[str] = (), level: int = logging.INFO) -> None:
-    """Send all logs of this process to ``stream``."""
+    """Send all logs of this process to ``stream``; what the environment holds of secrets is kept out of them too."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines(secrets))
+    handler.setFormatter(JsonLines((*secrets, *secret_values(os.environ))))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)

@@ -7,6 +7,7 @@
     │   └── OrderError          mistakes in an order file, all of them at once
     ├── MachineError            something the machine lacks (JDK, jars, disk); exit code 2
     ├── DatabaseError           a reference database could not be prepared, cloned or reached
+    │   └── DatasetError        what the user gave to make one of cannot be used; exit code 2
     ├── ExecutorError           the Spark session's process failed
     │   ├── SessionLost         the process ended or was killed; a new session may continue
     │   ├── ProtocolError       the process answered something that is not the protocol
@@ -78,6 +79,12 @@ class MachineError(SnipbenchError):
 
 class DatabaseError(SnipbenchError):
     """A reference database could not be prepared, cloned or reached."""
+
+
+class DatasetError(DatabaseError):
+    """The files or folder that the order names as a dataset are not there, or cannot be used as one."""
+
+    exit_code = 2
 
 
 class ExecutorError(SnipbenchError):

@@ -166,8 +166,12 @@ class Redactor:
 
 def secret_values(environment: Mapping[str, str], *, shortest: int = 6) -> tuple[str, ...]:
     """Values of the environment's variables with secret-like names; those below ``shortest`` characters are left
-    out, since hiding them would garble every text without hiding anything."""
-    return tuple(value for name, value in environment.items() if len(value) >= shortest and is_secret_name(name))
+    out, since hiding them would garble every text without hiding anything. ``PWD`` is a folder."""
+    return tuple(
+        value
+        for name, value in environment.items()
+        if len(value) >= shortest and is_secret_name(name) and name not in {"PWD", "OLDPWD"}
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ def run_classify(
     clock: Clock,
     seed: int,
     seconds: float = SEARCH_SECONDS,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Document:
     """Learn, judge, and keep what was learned; doing it again replaces it.
 
@@ -42,6 +43,7 @@ def run_classify(
         clock: for instants and for the cap on the searches.
         seed: of folds, searches, estimators and intervals; the order's.
         seconds: cap of the searches.
+        say: is told what goes on, for whoever waits.
 
     Returns:
         The training report (see ``docs/models.md``). Too little data, or that the analysis could not be made, is a
@@ -61,7 +63,7 @@ def run_classify(
         "started_at": to_text(clock.now()),
     }
     try:
-        return _run(store, folder, analysis, report, clock, seconds)
+        return _run(store, folder, analysis, report, clock, seconds, say)
     except StoreError:
         raise
     except SnipbenchError as error:
@@ -72,7 +74,13 @@ def run_classify(
 
 
 def _run(
-    store: DocumentStore, folder: Path, analysis: Classify, report: Document, clock: Clock, seconds: float
+    store: DocumentStore,
+    folder: Path,
+    analysis: Classify,
+    report: Document,
+    clock: Clock,
+    seconds: float,
+    say: Callable[[str], None],
 ) -> Document:
     _need_libraries()
     from analyzer.models.table_csv import write_table
@@ -114,6 +122,7 @@ def _run(
             seconds=seconds,
             seed=report["seed"],
             monotonic=clock.monotonic,
+            say=say,
         )
     report |= trained.report | {"ended_at": to_text(clock.now())}
     predictions = [

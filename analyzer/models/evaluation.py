@@ -30,6 +30,8 @@ class Effort:
     seconds: float
     seed: int
     monotonic: Callable[[], float]
+    say: Callable[[str], None] = lambda _: None
+    """Is told of each search that begins."""
 
 
 def evaluate(examples: Examples, folds: Sequence[Fold], effort: Effort) -> Evaluation:
@@ -39,6 +41,7 @@ def evaluate(examples: Examples, folds: Sequence[Fold], effort: Effort) -> Evalu
     searches, drops = [], []
     end = effort.monotonic() + effort.seconds
     for number, fold in enumerate(folds):
+        effort.say(f"fold {number + 1} of {len(folds)}: searching {effort.trials} pipelines")
         train, test = examples.take(fold.train), examples.take(fold.test)
         found = search(
             train,

@@ -46,6 +46,7 @@ def train(
     seconds: float,
     seed: int,
     monotonic: Callable[[], float],
+    say: Callable[[str], None],
 ) -> Trained:
     """Evaluate by nested folds, compare with the baselines, then search and train once on all rows and save that."""
     began = monotonic()
@@ -57,9 +58,11 @@ def train(
     )
     groups = examples.groups
     outer = make_folds(classes, groups, folds, seed)
-    nested = evaluate(examples, outer, Effort(trials, seconds * (1 - FINAL_SHARE), seed, monotonic))
+    nested = evaluate(examples, outer, Effort(trials, seconds * (1 - FINAL_SHARE), seed, monotonic, say))
+    say(f"searching {trials} pipelines for the model of all rows")
     final = search(examples, trials=trials, seconds=seconds * FINAL_SHARE, seed=seed, monotonic=monotonic)
     saved = artifact.save(fitted(final.choice, examples, seed), folder, model_id)
+    say("judging it beside the baselines")
     judged = scores(classes, nested.predicted)
     interval = f1_interval(classes, nested.predicted, groups, seed)
     rivals = {baseline.name: out_of_fold(baseline, table.rows, classes, outer, seed) for baseline in BASELINES}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from analyzer import words
-from snipbench.domain.event import Stage
+from snipbench.domain.event import WATCHING_MEASURED, Stage
 
 
-def watching(events: Iterable[dict[str, Any]], experiment: str) -> str | None:
+def watching(events: Sequence[dict[str, Any]], experiment: str) -> str | None:
     """A sentence over all stretches of the experiment; ``None`` where nothing was told."""
     told = [
         event["data"]
@@ -34,4 +34,22 @@ def watching(events: Iterable[dict[str, Any]], experiment: str) -> str | None:
     said += [f"{words.several(spooled, 'sample')} waited on disk for the store"] if spooled else []
     said += [f"{words.several(lost, 'sample')} lost"] if lost else []
     said += [f"{words.several(waiting, 'sample')} sent later"] if waiting else []
-    return "; ".join(said)
+    return "; ".join([*said, _cost(events, experiment)])
+
+
+def _cost(events: Sequence[dict[str, Any]], experiment: str) -> str:
+    """How much slower it made runs, where pairs with and without it were made."""
+    made = [event for event in events if event["name"] == WATCHING_MEASURED and event["experiment"] == experiment]
+    if not made:
+        return "how much slower it made them was not measured (monitor: {pairs: 20} in the order does)"
+    (found, *_) = made
+    if not found["data"]:
+        return f"how much slower it made them could not be measured ({found['text']})"
+    cost = found["data"]
+    pairs = f"{cost['pairs']} pairs of {cost['snippet']} watched and unwatched"
+    if cost["low"] is None or cost["high"] is None:
+        return f"{pairs} are too few for an interval of what it costs"
+    return (
+        f"by {pairs}, it made runs {cost['median']:.3f} times as long, "
+        f"95 % interval {cost['low']:.3f} to {cost['high']:.3f}"
+    )

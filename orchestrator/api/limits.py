@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -17,6 +19,11 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+DROP_BODIES = 16
+DROP_SECONDS = 5.0
+"""So many times the largest body, and so long, is read of a larger one, to no use but the sender's."""
+
+
 class BodyLimit:
     """ASGI layer that answers 413 to a body over ``limit`` bytes, however its length was announced."""
 
@@ -28,8 +35,11 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length", "0")
+        headers = Headers(scope=scope)
+        announced = headers.get("content-length", "0")
         if not announced.isdigit() or int(announced) > self._limit:
+            if "expect" not in headers:  # else it waits for leave to send
+                await self._drop(receive)
             await self._refuse(scope, receive, send)
             return
         # Read whole before the route: a stream that grows too long must not be half worked on.
@@ -40,10 +50,12 @@ class BodyLimit:
             if message["type"] != "http.request":
                 return  # the client has gone
             body += message.get("body", b"")
+            more = message.get("more_body", False)
             if len(body) > self._limit:
+                if more:
+                    await self._drop(receive)
                 await self._refuse(scope, receive, send)
                 return
-            more = message.get("more_body", False)
         given = not body and scope["method"] not in {"POST", "PUT", "PATCH"}
 
         async def replay() -> Message:
@@ -54,6 +66,17 @@ class BodyLimit:
             return {"type": "http.request", "body": bytes(body), "more_body": False}
 
         await self._app(scope, replay, send)
+
+    async def _drop(self, receive: Receive) -> None:
+        """Let a client send on for a while: one whose connection is cut in the middle may never see the answer."""
+        dropped = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DROP_SECONDS):
+                while dropped < DROP_BODIES * self._limit:
+                    message = await receive()
+                    dropped += len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        return
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         detail = f"a request has at most {self._limit} bytes"

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from analyzer.words import several
 from orchestrator.leading.lease import TaskHeld
 from snipbench.errors import (
     DispatchAway,
@@ -104,7 +105,9 @@ def problem_of(error: SnipbenchError) -> Problem:
     """How one of our errors is told over HTTP."""
     detail = str(error)
     if isinstance(error, OrderError):
-        return Problem(422, "order", f"the order has {len(error.mistakes)} mistakes", mistakes=error.mistakes)
+        return Problem(
+            422, "order", f"the order has {several(len(error.mistakes), 'mistake')}", mistakes=error.mistakes
+        )
     if isinstance(error, TaskHeld):
         return Problem(409, "state", detail)
     if isinstance(error, SourceError):

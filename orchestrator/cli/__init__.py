@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import io
+import signal
 import sys
 
 import click
 
+from orchestrator.cli.interrupts import EXIT_CODE, INTERRUPTS
 from orchestrator.cli.lazy import LazyGroup
 from snipbench import __version__
 from snipbench.errors import SnipbenchError
@@ -58,15 +60,16 @@ def main() -> None:
             stream, io.TextIOWrapper
         ):  # a terminal that cannot show a sign shows "?"; the rest is worth seeing
             stream.reconfigure(errors="replace")
+    INTERRUPTS.watch(signal.SIGINT)
     try:
         code = cli.main(prog_name="snipbench", standalone_mode=False)
     except click.exceptions.Abort:
-        code = _fail("interrupted", 130)
+        code = _fail("interrupted", EXIT_CODE)
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except KeyboardInterrupt:
-        code = _fail("interrupted", 130)
+        code = _fail("interrupted", EXIT_CODE)
     except BrokenPipeError:
         code = 1
     except SnipbenchError as error:
@@ -75,6 +78,7 @@ def main() -> None:
         if error.errno not in _MACHINE_ERRORS:
             raise
         code = _fail(str(error), 1)
+    INTERRUPTS.forget(signal.SIGINT)
     sys.exit(code if isinstance(code, int) else 0)
 
 

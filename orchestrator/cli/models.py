@@ -48,6 +48,10 @@ def analyze(
     from snipbench.domain.analysis import Classify, Search
 
     place = Home(home.resolve())
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
     with opened(home) as store:
         found = find_task(store, task)
         analysis = Classify(
@@ -58,10 +62,12 @@ def analyze(
             search=Search(trials=trials),
             export=export,
         )
-        report = run_analysis(store, place, found, analysis, SystemClock())
-        found_jars = jars.ensure(lambda text: click.echo(text, err=True))
+        report = run_analysis(store, place, found, analysis, SystemClock(), say=say)
+        found_jars = jars.ensure(say)
+        say("writing to the lake")
         land(place.store, place.lake, found, found_jars, extra=profiled_tables(place, found))
         forget_calls(place, found)
+        say("writing the report")
         write_report(store, found, place.reports)
     if as_json:
         options.print_json(report)

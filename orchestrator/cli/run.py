@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from orchestrator.cli import options
+from orchestrator.cli.interrupts import EXIT_CODE, INTERRUPTS
 from snipbench.domain.run import TaskStatus
 
-EXIT_CODES = {TaskStatus.COMPLETED: 0, TaskStatus.INTERRUPTED: 130}
+EXIT_CODES = {TaskStatus.COMPLETED: 0, TaskStatus.INTERRUPTED: EXIT_CODE}
 
 
 @click.command()
@@ -71,14 +72,10 @@ class _Terminated:
     """SIGTERM ends a command as Ctrl-C does: the task is marked interrupted, nothing is left running."""
 
     def __enter__(self) -> None:
-        self._previous = signal.signal(signal.SIGTERM, self._raise)
+        INTERRUPTS.watch(signal.SIGTERM)
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._previous)
-
-    @staticmethod
-    def _raise(*_: object) -> None:
-        raise KeyboardInterrupt
+        INTERRUPTS.forget(signal.SIGTERM)
 
 
 def progress(as_json: bool) -> Any:

@@ -17,7 +17,7 @@ from orchestrator.databases.generators.data_directory import DataDirectoryGenera
 from orchestrator.databases.port import Connection
 from orchestrator.databases.statements import table_facts
 from orchestrator.databases.waiting import log_tail
-from snipbench.errors import DatabaseError
+from snipbench.errors import DatabaseError, DatasetError
 
 DATABASE = "snipbench"
 EMPTY_CLUSTER_BYTES = 120_000_000
@@ -109,7 +109,7 @@ def _only_database(session: Any) -> str:
         )
     ]
     if len(names) > 1:
-        raise DatabaseError(f"the data directory has several databases ({', '.join(names)}); it may have only one")
+        raise DatasetError(f"the data directory has several databases ({', '.join(names)}); it may have only one")
     return names[0] if names else "postgres"
 
 

@@ -148,7 +148,8 @@ def _named(name: str) -> str:
 
 def _error(kind: str, message: str) -> SnipbenchError:
     """An error as it was raised there, where it is one of ours that takes a message alone."""
-    known = {each.__name__: each for each in (errors.UsageError, errors.MachineError, errors.StoreAway)}
+    ours = (errors.UsageError, errors.DatasetError, errors.MachineError, errors.StoreAway)
+    known: dict[str, type[SnipbenchError]] = {each.__name__: each for each in ours}
     return known.get(kind, DatabaseError)(message)
 
 

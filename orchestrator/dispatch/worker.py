@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from orchestrator.leading.leader import lead
 from orchestrator.leading.lease import TaskHeld, TaskSettled
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.taking import AssignmentGone, Taken
+from orchestrator.logs import about
 from snipbench.clock import SystemClock
 from snipbench.errors import LeaderStopped, LeaseLost, SnipbenchError, TaskCancelled
 from snipbench.store.patient import PatientStore
@@ -48,20 +49,18 @@ class Worker:
 
     def handle(self, work: Work, subject: str) -> None:
         """Do a piece of work. What goes wrong stands in the store, and in the log; nothing is raised for it."""
-        about = {"work": work.value, "task_id" if work is Work.LEAD else "subject": subject}
-        _log.info("work taken up", extra=about)
-        try:
-            self._do(work, subject)
-            _log.info("work ended", extra=about)
-        except (TaskHeld, TaskSettled, AssignmentGone, LeaseLost, LeaderStopped, TaskCancelled) as error:
-            _log.info("left to others: %s", error, extra=about)
-        except SnipbenchError as error:
-            _log.warning("work failed: %s: %s", type(error).__name__, error, extra=about)
-        except Exception:  # noqa: BLE001 - the worker outlives what nobody foresaw; leases end a loop of it
-            _log.exception("work failed in a way that nobody foresaw", extra=about)
-        finally:
-            with self._lock:
-                self._under_way = None
+        with about(**{"work": work.value, "task_id" if work is Work.LEAD else "assignment_id": subject}):
+            try:
+                self._do(work, subject)
+            except (TaskHeld, TaskSettled, AssignmentGone, LeaseLost, LeaderStopped, TaskCancelled) as error:
+                _log.info("left to others: %s", error)
+            except SnipbenchError as error:
+                _log.warning("work failed: %s: %s", type(error).__name__, error)
+            except Exception:  # noqa: BLE001 - the worker outlives what nobody foresaw; leases end a loop of it
+                _log.exception("work failed in a way that nobody foresaw")
+            finally:
+                with self._lock:
+                    self._under_way = None
 
     def stop(self) -> None:
         """Have the work under way end soon, and no other begin. It stays for the next worker."""
@@ -73,20 +72,23 @@ class Worker:
 
     def _do(self, work: Work, subject: str) -> None:
         if work is Work.LEAD:
-            with self._open_parts() as parts:
+            with self._open_parts() as parts, _of_task(parts.store, subject):
                 lead(parts, subject, taken=self._take)
             return
         with self._open_store() as store:
             if work is not Work.ANALYSE or store.get(ASSIGNMENTS, subject) is not None:
                 # Taken before the parts are opened: that this machine lacks something is an answer too.
-                with Taken.take(PatientStore(store), SystemClock(), subject) as hold:
+                patient = PatientStore(store)
+                with Taken.take(patient, SystemClock(), subject) as hold, _of_task(patient, hold.task_id):
                     self._take(hold)
                     self._fulfil(work, store, hold)
                 return
-        from orchestrator.dispatch.analyses import make_analysis
+        from orchestrator.dispatch.analyses import COLLECTION, make_analysis
 
         with self._open_parts() as parts:
-            make_analysis(parts, subject)
+            wanted = parts.store.get(COLLECTION, subject) or {}
+            with _of_task(parts.store, str(wanted.get("task_id"))):
+                make_analysis(parts, subject)
 
     def _fulfil(self, work: Work, store: DocumentStore, hold: Taken) -> None:
         # Each loaded where it is done: a monitor needs neither an engine nor what landing needs. Its samples go to the
@@ -112,3 +114,13 @@ class Worker:
             stopped = self._stopped
         if stopped:
             taken.stop()
+
+
+@contextmanager
+def _of_task(store: DocumentStore, task_id: str) -> Iterator[None]:
+    """What is logged here is about a task, and about its order; first and last it is logged that work goes on."""
+    task = store.get("tasks", task_id) or {}
+    with about(task_id=task_id, order_id=str(task.get("order_id"))):
+        _log.info("work taken up")
+        yield
+        _log.info("work ended")

@@ -1,7 +1,7 @@
 """The jars Spark needs beyond its own: named by coordinates, pinned by SHA-256, cached, passed as files.
 
-They are resolved once per machine, from the first of these that has them: a folder that the user names
-(``SNIPBENCH_JARS``), Spark's own resolver, Maven. Every start verifies the cached files; none resolves anything.
+They are resolved once per machine, from the folder that the user names (``SNIPBENCH_JARS``); where none is named, by
+Spark's own resolver, else by Maven. Every start verifies the cached files; none resolves anything.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 
 from orchestrator.jars import sources
-from snipbench.errors import MachineError
+from snipbench.errors import MachineError, SnipbenchError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,10 @@ def ensure(say: Callable[[str], None] = lambda _: None) -> tuple[Path, ...]:
     """Paths of all locked jars, resolving what is not cached. ``say`` is told what is going on.
 
     Raises:
+        UsageError: ``SNIPBENCH_JARS`` names no folder, or one that lacks a jar which is not cached.
         MachineError: no source has them, or what a source gave has another hash.
     """
+    named = sources.named_folder()
     found = cached()
     if found is not None:
         return found
@@ -82,6 +84,8 @@ def ensure(say: Callable[[str], None] = lambda _: None) -> tuple[Path, ...]:
                 files = fetch([jar.coordinate for jar in jars], Path(scratch))
                 _admit(jars, files, name)
             except sources.SourceFailed as failure:
+                if named is not None:
+                    raise UsageError(f"SNIPBENCH_JARS: {name} has {failure}, and it is not cached yet") from failure
                 failures.append(f"{name}: {failure}")
                 continue
         return tuple(cache_directory() / jar.file_name for jar in jars)
@@ -118,7 +122,7 @@ def main() -> int:
     """Resolve on the command line: ``python -m orchestrator.jars``."""
     try:
         ensure(lambda text: print(text, file=sys.stderr))  # noqa: T201 - a command's output
-    except MachineError as error:
+    except SnipbenchError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a command's output
         return error.exit_code
     return 0

@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from snipbench.errors import UsageError
+
 TIMEOUT_SECONDS = 600
 Fetch = Callable[[Sequence[str], Path], dict[str, Path]]
 
@@ -16,11 +18,25 @@ class SourceFailed(Exception):
     """This source has not got them; the next may."""
 
 
+def named_folder() -> Path | None:
+    """The folder that the user names.
+
+    Raises:
+        UsageError: it is none.
+    """
+    text = os.environ.get("SNIPBENCH_JARS")
+    if not text:
+        return None
+    if not Path(text).is_dir():
+        raise UsageError(f"SNIPBENCH_JARS names {text!r}, which is no folder")
+    return Path(text)
+
+
 def available() -> Iterator[tuple[str, Fetch]]:
-    """The sources of this machine, in the order in which they are asked."""
-    folder = os.environ.get("SNIPBENCH_JARS")
-    if folder:
-        yield f"the folder {folder}", lambda coordinates, _: from_folder(coordinates, Path(folder))
+    """The sources of this machine, in the order in which they are asked; a folder that is named is the only one."""
+    if (folder := named_folder()) is not None:
+        yield f"the folder {folder}", lambda coordinates, _: from_folder(coordinates, folder)
+        return
     yield "Spark's resolver", from_spark
     if shutil.which("mvn"):
         yield "Maven", from_maven

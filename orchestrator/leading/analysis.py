@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -66,7 +67,7 @@ class LocalAnalyst:
         """See the port."""
         if isinstance(analysis, Classify):
             parts = self._parts
-            found = run_analysis(parts.store, parts.home, self._task_id, analysis, parts.clock)
+            found = run_analysis(parts.store, parts.home, self._task_id, analysis, parts.clock, say=parts.progress.note)
         else:
             from orchestrator.proving.improving import run_optimize
 
@@ -132,8 +133,16 @@ def publish(parts: Parts, book: TaskBook) -> None:
     stage(Stage.ANALYSIS_FINISHED, report)
 
 
-def run_analysis(store: DocumentStore, home: Home, task_id: str, analysis: Classify, clock: Clock) -> Document:
-    """Make one analysis of a task and keep what it learned; returns the training report."""
+def run_analysis(
+    store: DocumentStore,
+    home: Home,
+    task_id: str,
+    analysis: Classify,
+    clock: Clock,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+) -> Document:
+    """Make one analysis of a task, keep what it learned, return the training report; ``say`` is told how far it is."""
     # Loaded here: scikit-learn takes a second that orders without analyses need not pay.
     from analyzer.models.classify import run_classify
 
@@ -142,4 +151,4 @@ def run_analysis(store: DocumentStore, home: Home, task_id: str, analysis: Class
     if order is None:
         raise StoreError(f"the order of task {task_id} is not in the store")
     seed = records.order_from_document(order).order.seed
-    return run_classify(store, home.models, task_id, analysis, clock=clock, seed=seed)
+    return run_classify(store, home.models, task_id, analysis, clock=clock, seed=seed, say=say)

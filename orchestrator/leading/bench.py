@@ -131,6 +131,8 @@ class LocalBench:
     def end(self, *, abandoned: bool = False) -> None:
         """See the port. A session that does not end by itself is killed in any case."""
         self._book.at_the_end(None)
+        if abandoned:
+            self._abandon()
         self._leave()
         self._database = None
 
@@ -225,7 +227,7 @@ class LocalBench:
         self._engine, self._prepared = None, None
 
     def _abandon(self) -> None:
-        """From another thread: what runs in the session ends at once, in the database too."""
+        """From any thread: what runs in the session ends at once, in the database too."""
         engine, database = self._engine, self._database
         if engine is not None:
             engine.kill("the task is to end")

@@ -13,6 +13,7 @@ from orchestrator.leading.parts import Parts
 from orchestrator.leading.results import ResultPass
 from orchestrator.leading.segments import Segment
 from orchestrator.leading.taskbook import TaskBook
+from orchestrator.leading.watching_cost import WatchingCost
 from snipbench.clock import to_text
 from snipbench.domain.event import Stage
 from snipbench.domain.order import Experiment, Order
@@ -62,10 +63,11 @@ class Conductor:
                 if engine.lost:
                     return
         for snippet, parameters in points:
-            if not self._quarantined(experiment.name, snippet, parameters):
+            if not engine.lost and not self._quarantined(experiment.name, snippet, parameters):
                 results.take(snippet, parameters)
-                if engine.lost:
-                    return
+        if points and not engine.lost:
+            cost = WatchingCost(self._parts, self._book, self._order)
+            cost.measure(experiment, points[0][1], engine, database, partial(self._cancel, database, application))
 
     def _measure(
         self,

@@ -69,26 +69,25 @@ class PlainProgress:
 
 
 class LoggedProgress:
-    """For a service: what the event log does not say goes to the log, under the task's id."""
+    """For a service: what happens goes to the log; the worker says there whose work it is (``orchestrator.logs``)."""
 
     def __init__(self) -> None:
-        self._log = logging.getLogger("snipbench.leader")
-        self._about: dict[str, str] = {}
+        self._log = logging.getLogger("snipbench.work")
 
     def begin(self, task_id: str, runs: int) -> None:
-        self._about = {"task_id": task_id}
-        self._log.info("%d runs are left", runs, extra=self._about)
+        self._log.info("%d runs are left", runs, extra={"task_id": task_id})
 
     def stage(self, stage: Stage, experiment: str | None, detail: str) -> None:
         if stage not in PlainProgress.QUIET:
-            where = f" [{experiment}]" if experiment else ""
-            self._log.info("%d %s%s %s", stage.value, stage.title, where, detail, extra=self._about)
+            extra = {} if experiment is None else {"experiment": experiment}
+            self._log.info("%d %s %s", stage.value, stage.title, detail, extra=extra)
 
     def run(self, slot: Slot, outcome: RunOutcome) -> None:
-        self._log.info("%s: %s", describe(slot), result_text(outcome), extra=self._about)
+        ids = {"experiment": slot.experiment, "slot_id": slot.slot_id, "session_id": outcome.session_id}
+        self._log.info("%s: %s", describe(slot), result_text(outcome), extra=ids)
 
     def note(self, text: str) -> None:
-        self._log.info("%s", text, extra=self._about)
+        self._log.info("%s", text)
 
     def end(self) -> None:
         """Nothing is held."""

@@ -184,6 +184,11 @@ class TaskBook:
             event = replace(event, sequence=max(event.sequence, there) + 1)
         self._sequence = event.sequence
 
+    def has_logged(self, name: str, experiment: str) -> bool:
+        """Whether an event of that name is in the log for the experiment."""
+        where = {"task_id": self._task.task_id, "name": name, "experiment": experiment}
+        return self._store.count("events", where) > 0
+
     def accepted(self) -> dict[str, Run]:
         """Accepted runs by slot id."""
         found = self._store.find("runs", {"task_id": self._task.task_id})

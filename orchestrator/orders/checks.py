@@ -18,6 +18,7 @@ from orchestrator.orders.unbuilt import check_unbuilt
 from snipbench.domain.database import TABLES_OF_GENERATOR
 from snipbench.domain.order import ExperimentKeys, OrderKeys
 from snipbench.errors import UsageError
+from snipbench.redaction import is_secret_name
 
 
 def check_order(root: Node, codebook: Codebook, overrides: Overrides, findings: Findings) -> None:
@@ -44,6 +45,18 @@ def _check_spark(root: Node, findings: Findings) -> None:
             findings.add(place, conf.below(key), "'spark.master' is stated by the key spark.master of the order")
         elif not key.startswith("spark."):
             findings.add(place, conf.below(key), f"{key!r} is no Spark setting; did you mean {'spark.' + key!r}?")
+        elif is_secret_name(key) and _may_be_secret(conf.get(key)):
+            findings.add(
+                place,
+                conf.below(key),
+                f"{key!r} is the name of a secret: an order is stored and shown to whoever may read. Give the secret "
+                "to the process that runs Spark, as a variable of its environment",
+            )
+
+
+def _may_be_secret(value: Node | None) -> bool:
+    """A switch or a number is none, whatever it is called."""
+    return value is not None and isinstance(value.value, str) and value.value.lower() not in {"true", "false"}
 
 
 def _check_dataset(database: Node, codebook: Codebook, findings: Findings) -> None:

@@ -38,6 +38,11 @@ class Stage(IntEnum):
         return self.name.lower().replace("_", " ")
 
 
+WATCHING_MEASURED = "watching measured"
+"""Name of the event that tells what watching costs. Its data: ``snippet, pairs, interval_seconds, median, low, high``
+of the paired ratio of wall times, watched over unwatched; nothing where it could not be measured."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened to a task.

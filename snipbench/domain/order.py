@@ -109,6 +109,8 @@ class Monitor(Model):
 
     interval_seconds: Seconds = Field(default=1.0, alias="interval", ge=0.02, le=60)
     source: Literal["auto", "docker", "cgroup", "process"] = "auto"
+    pairs: int = Field(default=0, ge=0, le=1000)
+    """So many pairs of a watched and an unwatched run after each experiment, to tell what watching costs."""
 
 
 class Table(Model):

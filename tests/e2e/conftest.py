@@ -123,8 +123,8 @@ experiments:
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One home for all end-to-end tests, so that the prototype is built once."""
-    return tmp_path_factory.mktemp("home")
+    """One home for all end-to-end tests, so that the prototype is built once; its name is none that a shell likes."""
+    return tmp_path_factory.mktemp("a home ü")
 
 
 @pytest.fixture(scope="session")

@@ -10,19 +10,25 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 import redis
 
+from orchestrator.api.tokens import new_token
 from orchestrator.client import Client
 from snipbench.store.opening import open_store
 from snipbench.store.port import DocumentStore
-from tests.orders import ENDLESS
+from tests.servers.gitlab_server import GitLab, gitlab_server
+from tests.servers.openai_server import fails, serving
 from tests.servers.redis_server import redis_server
 
+from . import long_query
+from .canaries import ArgumentWatch, canary, texts_of_broker, texts_of_files, texts_of_lake, texts_of_store
 from .conftest import command_line, environment, json_of, run_command
 
 pytestmark = [pytest.mark.spark, pytest.mark.postgres, pytest.mark.timeout(1800)]
@@ -42,7 +48,21 @@ experiments:
       - {name: sleeping, kind: function, file: snippets/sleeping.py}
       - {name: counting, kind: sql, variant_of: sleeping, code: select count(*) from orders}
 """
-SLEEPING = "import time\n\n\ndef run():\n    time.sleep(0.4)\n    return 1\n"
+SLEEPING = """\
+import os
+import time
+
+
+def run():
+    print([value for value in os.environ.values() if value.startswith("canary")])
+    time.sleep(0.4)
+    return 1
+"""
+"""What it prints is kept with its runs, but no secret that its session inherited."""
+ADVICE = """\
+analyses:
+  - {name: improve, kind: optimize, worst: 1, advisor: llm, budget: {tokens: 20000}}
+"""
 
 
 @contextmanager
@@ -123,11 +143,52 @@ class Services:
         ]
 
 
-def submitted(order: Path, url: str) -> str:
+def submitted(order: Path, url: str, token: str = "") -> str:
     """The task of an order that was handed in."""
     arguments = command_line("submit", order, "--api", url)
-    done = subprocess.run(arguments, env=environment(), capture_output=True, text=True, check=True)
+    variables = environment() | {"SNIPBENCH_TOKEN": token}
+    done = subprocess.run(arguments, env=variables, capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A canary in every credential that services are given, and the variables that give them."""
+
+    canaries: dict[str, str]
+    variables: dict[str, str]
+
+    @classmethod
+    def make(cls, folder: Path, store: str, gitlab: GitLab, llm: str) -> Credentials:
+        token, entry = new_token("ci")
+        (folder / "tokens.json").write_text(json.dumps({"tokens": [entry]}))
+        names = ("broker", "store", "callback", "initializer", "llm", "object-store", "own")
+        canaries = {name: canary(name) for name in names} | {"api": token, "gitlab": gitlab.token}
+        for name in ("gitlab", "initializer"):
+            (folder / name).write_text(canaries[name])
+        host = store.removeprefix("mongodb://")
+        return cls(
+            canaries,
+            {
+                "SNIPBENCH_STORE": f"mongodb://snipbench:{canaries['store']}@{host}?authMechanism=PLAIN",
+                "SNIPBENCH_API_TOKENS_FILE": str(folder / "tokens.json"),
+                "SNIPBENCH_GITLAB_URL": gitlab.url,
+                "SNIPBENCH_GITLAB_TOKEN_FILE": str(folder / "gitlab"),
+                "SNIPBENCH_CALLBACK_SECRET": canaries["callback"],
+                "SNIPBENCH_CALLBACK_HOSTS": gitlab.host,
+                "SNIPBENCH_INITIALIZER_TOKEN_FILE": str(folder / "initializer"),
+                "OPENAI_API_KEY": canaries["llm"],
+                "OPENAI_BASE_URL": llm,
+                "SNIPBENCH_ADVISOR_MODEL": "m",
+                "AWS_SECRET_ACCESS_KEY": canaries["object-store"],
+                "MY_OWN_PASSWORD": canaries["own"],
+            },
+        )
+
+    @property
+    def token(self) -> str:
+        """Of the API."""
+        return self.canaries["api"]
 
 
 @pytest.mark.redis
@@ -139,15 +200,22 @@ def test_five_services_make_what_one_command_makes_whichever_of_them_dies(
     (tmp_path / "snippets").mkdir()
     (tmp_path / "snippets" / "sleeping.py").write_text(SLEEPING)
     (tmp_path / "served.yaml").write_text(ORDER)
-    (tmp_path / "endless.yaml").write_text(ENDLESS)
-    with redis_server(tmp_path) as broker, ExitStack() as stack:
-        shared = {"SNIPBENCH_BROKER": broker, "SNIPBENCH_STORE": address}
+    with ExitStack() as stack:
+        gitlab = stack.enter_context(gitlab_server(canary("gitlab")))
+        gitlab.files = {"served.yaml": ORDER + ADVICE, "snippets/sleeping.py": SLEEPING}
+        llm = stack.enter_context(serving())
+        held = Credentials.make(tmp_path, address, gitlab, llm.url)
+        llm.behave(fails(401, f"Incorrect API key provided: {held.canaries['llm']}"))
+        broker = stack.enter_context(redis_server(tmp_path, held.canaries["broker"]))
+        shared = {**held.variables, "SNIPBENCH_BROKER": broker}
+        seen = stack.enter_context(ArgumentWatch(home / "databases"))
         url = stack.enter_context(api(home, tmp_path, **shared))
-        client = stack.enter_context(Client(url))
+        client = stack.enter_context(Client(url, held.token))
         services = Services(stack, home, tmp_path, shared)
+        link = (f"gitlab:{gitlab.project}:served.yaml", "--ref", "main", "--callback", f"{gitlab.url}/told")
         waiting = subprocess.Popen(
-            command_line("submit", tmp_path / "served.yaml", "--api", url, "--wait", "--json"),
-            env=environment(),
+            command_line("submit", *link, "--api", url, "--wait", "--json"),
+            env=environment() | {"SNIPBENCH_TOKEN": held.token},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -181,21 +249,31 @@ def test_five_services_make_what_one_command_makes_whichever_of_them_dies(
         state = client.task(task_id)
         report = client.report(task_id)
 
-        cancelled = submitted(tmp_path / "endless.yaml", url)
-        until(lambda: client.task(cancelled)["last_event"] in {"engine ready", "execution requested"}, services.log)
-        time.sleep(1.0)
-        session = services.session()
-        assert session
+        cancelled = submitted(long_query.write_order(tmp_path), url, held.token)
+        clones = home / "databases" / "clones"
+        query = long_query.under_way(clones, psutil.Process(services.running["executor"].pid))
         client.post(f"/tasks/{cancelled}/cancel")
-        _, alive = psutil.wait_procs(session, timeout=2)
-        assert alive == []
+        assert query.gone(2)
         until(lambda: client.task(cancelled)["status"] == "cancelled", services.log, 30)
-        until(lambda: list((home / "databases" / "clones").iterdir()) == [], services.log, 30)
+        until(lambda: list(clones.iterdir()) == [], services.log, 30)
+        shown = answers(url, held.token, task_id, cancelled)
+        queued = list(texts_of_broker(broker))
         for running in services.running.values():
             running.terminate()
         assert {role: running.wait(30) for role, running in services.running.items()} == dict.fromkeys(
             ("leader", "executor", "monitor", "analyzer"), 0
         )
+    assert llm.keys == [f"Bearer {held.canaries['llm']}"]
+    assert any("org.apache.spark" in one for one in seen.arguments)
+    assert any("analyzer.landing" in one for one in seen.arguments)
+    assert len(seen.passwords) >= 4
+    kept = [*texts_of_store(documents), *texts_of_lake(home / "lake", task_id)]
+    assert any("['<redacted>', '<redacted>']" in text for text in kept)
+    logged = [file.read_text() for file in tmp_path.glob("*.log")]
+    files = texts_of_files(home, without="databases")
+    everywhere = [*seen.arguments, *shown, *queued, *kept, *logged, *files, output, errors, report]
+    for secret in (*held.canaries.values(), *seen.passwords):
+        assert [text[:200] for text in everywhere if secret in text] == []
     outcome = json.loads(output)
     # What a snippet's own session died of cannot be told: that one run is recorded as killed, as in embedded mode.
     assert outcome["status"] == state["status"] == "partly_failed"
@@ -220,12 +298,31 @@ def test_five_services_make_what_one_command_makes_whichever_of_them_dies(
     assert all(len(sessions) == 1 for sessions in by_block.values())
     assert len(set().union(*by_block.values())) >= 2
     lines = [json.loads(line) for line in services.log.read_text().splitlines() if line.startswith("{")]
-    assert any(line.get("task_id") == task_id for line in lines)
+    ours = [line for line in lines if line.get("task_id") == task_id]
+    assert {line["order_id"] for line in ours} == {state["order_id"]}
+    assert {line["work"] for line in ours} == {"leader", "executor", "monitor", "analyzer"}
+    assert {run["slot_id"] for run in runs} <= {line.get("slot_id") for line in ours}
 
     alone = run_command("run", tmp_path / "served.yaml", "--home", home, "--warmups", 0, "--repetitions", 1, "--json")
     planned = run_command("plan", tmp_path / "served.yaml", "--home", home, "--json")
     assert json_of(planned)["plan_hash"] == outcome["plan_hash"]
     assert hashes(json_of(alone)) == hashes(outcome)
+
+
+def answers(url: str, token: str, *tasks: str) -> list[str]:
+    """What the API says of tasks, and to whoever asks for what is not there or with a wrong token."""
+    told = []
+    with httpx.Client(base_url=url, trust_env=False, headers={"Authorization": f"Bearer {token}"}) as client:
+        for task in tasks:
+            paths = (f"/tasks/{task}{part}" for part in ("", "/results", "/events", "/report", "/nothing"))
+            told += [client.get(path).text for path in paths]
+        order = client.get(f"/tasks/{tasks[0]}").json()["order_id"]
+        told += [
+            client.get(path).text for path in ("/orders", f"/orders/{order}", "/metrics", "/openapi.json", "/readyz")
+        ]
+        told.append(client.post("/orders", json={"order": "name: x", "token": "x"}).text)
+        told.append(client.get("/orders", headers={"Authorization": f"Bearer {token}x"}).text)
+    return told
 
 
 def hashes(outcome: dict[str, Any]) -> dict[str, str]:
@@ -238,18 +335,11 @@ def hashes(outcome: dict[str, Any]) -> dict[str, str]:
 
 
 def test_cancel_ends_a_long_query_within_two_seconds(home: Path, tmp_path: Path) -> None:
-    (tmp_path / "endless.yaml").write_text(ENDLESS)
-    log = tmp_path / "api.log"
     with api(home, tmp_path) as url, Client(url) as client:
-        task_id = submitted(tmp_path / "endless.yaml", url)
-        until(lambda: client.task(task_id)["last_event"] in {"engine ready", "execution requested"}, log)
-        time.sleep(1.0)
-        family = psutil.Process().children(recursive=True)
-        session = [one for one in family if "java" in one.name()]
-        assert session
-        subprocess.run(command_line("cancel", task_id, "--api", url), env=environment(), check=True)
-        _, alive = psutil.wait_procs(session, timeout=2)
-        assert alive == []
+        task_id = submitted(long_query.write_order(tmp_path), url)
+        query = long_query.under_way(home / "databases" / "clones", psutil.Process())
+        client.post(f"/tasks/{task_id}/cancel")
+        assert query.gone(2)
         assert [data["status"] for kind, data in client.events(task_id) if kind == "end"] == ["cancelled"]
         assert list((home / "databases" / "clones").iterdir()) == []
 

@@ -149,6 +149,10 @@ def test_a_sql_script_with_inline_copy_is_loaded(provider: EmbeddedProvider, tmp
         ("SELECT 1;\n\\! touch owned\n", r"broken\.sql:2: .*restricted"),
         ("\\i other.sql\n", "restricted"),
         ("ALTER DATABASE snipbench OWNER TO alice;\n", "--no-owner"),
+        (
+            "begin; create table a (x int);\ncommit;\nbegin;\ncreate table b (x int);\nsavepoint c;\nrollback to c;\n",
+            r"broken\.sql:3: the transaction that begins here is never committed",
+        ),
     ],
 )
 def test_a_sql_script_that_fails_is_named_with_its_line_and_leaves_nothing(

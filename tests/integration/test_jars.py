@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator import jars as jar_cache
 from orchestrator.jars import sources
-from snipbench.errors import MachineError
+from snipbench.errors import MachineError, UsageError
 
 
 @pytest.fixture
@@ -65,13 +65,25 @@ def test_a_cached_jar_that_changed_is_no_longer_taken(
 def test_where_nobody_has_them_the_error_names_the_way_out(
     empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "nothing").mkdir()
     monkeypatch.setattr(sources, "from_spark", lambda *_: _fail("no network"))
     monkeypatch.setattr(sources, "from_maven", lambda *_: _fail("no network"))
-    monkeypatch.setenv("SNIPBENCH_JARS", str(tmp_path / "nothing"))
     with pytest.raises(MachineError, match="SNIPBENCH_JARS=FOLDER") as caught:
         jar_cache.ensure()
     assert "no network" in str(caught.value)
+    assert not empty_cache.exists()
+
+
+def test_a_named_folder_without_the_jars_is_wrong_use_and_nobody_else_is_asked(
+    jars: tuple[Path, ...], empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "from_spark", lambda *_: pytest.fail("it was asked"))
+    monkeypatch.setenv("SNIPBENCH_JARS", str(tmp_path / "nothing"))
+    with pytest.raises(UsageError, match="nothing', which is no folder"):
+        jar_cache.ensure()
+    folder = folder_of(jars, tmp_path / "nothing")
+    (folder / jars[0].name).unlink()
+    with pytest.raises(UsageError, match=f"has no {jars[0].name}, and it is not cached yet"):
+        jar_cache.ensure()
     assert not empty_cache.exists()
 
 

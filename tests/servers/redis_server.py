@@ -12,15 +12,17 @@ from pathlib import Path
 
 
 @contextmanager
-def redis_server(directory: Path) -> Iterator[str]:
-    """Serve until left; the address is ``redis://127.0.0.1:PORT/0``."""
+def redis_server(directory: Path, password: str | None = None) -> Iterator[str]:
+    """Serve until left; the address is ``redis://127.0.0.1:PORT/0``, with the password in it where there is one."""
     program = shutil.which("redis-server")
     assert program is not None, "no redis-server"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(directory)]
+    settings = directory / "redis.conf"
+    settings.write_text(f"requirepass {password}\n" if password else "")
     with (directory / "redis.log").open("w") as log:
-        process = subprocess.Popen([program, *options], stdout=log, stderr=log)
+        process = subprocess.Popen([program, str(settings), *options], stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + 20
         while True:
@@ -31,7 +33,7 @@ def redis_server(directory: Path) -> Iterator[str]:
                 assert process.poll() is None, (directory / "redis.log").read_text()
                 assert time.monotonic() < deadline, "Redis does not answer"
                 time.sleep(0.02)
-        yield f"redis://127.0.0.1:{port}/0"
+        yield f"redis://{f':{password}@' if password else ''}127.0.0.1:{port}/0"
     finally:
         process.terminate()
         process.wait()

@@ -60,5 +60,5 @@ def test_a_document_keeps_its_shape_and_its_numbers() -> None:
 
 
 def test_values_of_secret_like_variables_are_secrets_unless_very_short() -> None:
-    environment = {"PGPASSWORD": "sesame", "MY_TOKEN": "a", "HOME": "/home/me"}
+    environment = {"PGPASSWORD": "sesame", "MY_TOKEN": "a", "HOME": "/home/me", "PWD": "/home/me/work"}
     assert secret_values(environment) == ("sesame",)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from orchestrator.logs import log_to
+from orchestrator.logs import FIELDS, about, log_to
 from orchestrator.settings import forget_secrets, read_settings
 from snipbench.errors import UsageError
 
@@ -39,6 +40,23 @@ def test_a_line_is_an_object_with_its_ids_and_without_secrets(stream: io.StringI
     assert told["at"].endswith("Z")
     for secret in ("canary-value", "pw@", "token=abc"):
         assert secret not in line
+
+
+def test_lines_of_a_piece_of_work_carry_its_ids_and_those_of_other_threads_do_not(stream: io.StringIO) -> None:
+    log_to(stream)
+    log = logging.getLogger("snipbench.test")
+    with about(task_id="task-1", work="lead"), about(order_id="order-1"):
+        log.info("a run", extra={"slot_id": "slot-1"})
+        other = threading.Thread(target=log.info, args=("a request",))
+        other.start()
+        other.join()
+    log.info("idle")
+    ids = [{name: value for name, value in json.loads(line).items() if name in FIELDS} for line in _lines(stream)]
+    assert ids == [{"order_id": "order-1", "task_id": "task-1", "work": "lead", "slot_id": "slot-1"}, {}, {}]
+
+
+def _lines(stream: io.StringIO) -> list[str]:
+    return stream.getvalue().splitlines()
 
 
 def test_settings_take_secrets_from_files_and_show_none(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ class Generator(Protocol):
         """Everything the content depends on beside name and version: parameters, file contents.
 
         Raises:
-            DatabaseError: a file is missing or cannot be used.
+            DatasetError: a file is missing or cannot be used.
         """
         ...
 

@@ -19,7 +19,7 @@ from typing import Any
 from orchestrator.databases.generators.base import Loading
 from orchestrator.databases.generators.contents import file_hash
 from orchestrator.databases.generators.sql_script import run_script
-from snipbench.errors import DatabaseError
+from snipbench.errors import DatasetError
 
 SCHEMA_FILE = "schema.sql"
 TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -65,13 +65,13 @@ class CsvGenerator:
 
     def _files(self) -> list[Path]:
         if not self.folder.is_dir():
-            raise DatabaseError(f"the dataset's folder {self.folder} is not there")
+            raise DatasetError(f"the dataset's folder {self.folder} is not there")
         files = sorted(self.folder.glob("*.csv"))
         if not files:
-            raise DatabaseError(f"the dataset's folder {self.folder} has no file *.csv")
+            raise DatasetError(f"the dataset's folder {self.folder} has no file *.csv")
         for path in files:
             if not TABLE_NAME.fullmatch(path.stem):
-                raise DatabaseError(
+                raise DatasetError(
                     f"{path.name}: {path.stem!r} cannot be a table's name (letters, digits, _; at most 63)"
                 )
         return files
@@ -89,9 +89,9 @@ class CsvGenerator:
             )
         }
         if missing := sorted(files.keys() - declared):
-            raise DatabaseError(f"{SCHEMA_FILE} creates no table for {', '.join(f'{name}.csv' for name in missing)}")
+            raise DatasetError(f"{SCHEMA_FILE} creates no table for {', '.join(f'{name}.csv' for name in missing)}")
         if empty := sorted(declared - files.keys()):
-            raise DatabaseError(f"{SCHEMA_FILE} creates tables without a CSV file: {', '.join(empty)}")
+            raise DatasetError(f"{SCHEMA_FILE} creates tables without a CSV file: {', '.join(empty)}")
         for table in _referenced_first(loading, sorted(files)):
             _copy(loading, table, _header(files[table]), files[table])
 
@@ -143,7 +143,7 @@ def _copy(loading: Loading, table: str, columns: Sequence[str], path: Path) -> N
             loading.copy_in(statement.as_string(loading.session), source)
     except psycopg.Error as error:
         where = (error.diag.context or "").replace(f"COPY {table}, ", "")
-        raise DatabaseError(f"{path.name}: {error.diag.message_primary or error} ({where})") from error
+        raise DatasetError(f"{path.name}: {error.diag.message_primary or error} ({where})") from error
 
 
 def _header(path: Path) -> list[str]:
@@ -155,11 +155,11 @@ def _header(path: Path) -> list[str]:
         "".join(columns).encode()
     except (OSError, UnicodeEncodeError, csv.Error) as error:
         reason = "it is not UTF-8" if isinstance(error, UnicodeEncodeError) else error
-        raise DatabaseError(f"{path.name}: the header line cannot be read: {reason}") from error
+        raise DatasetError(f"{path.name}: the header line cannot be read: {reason}") from error
     if not columns or not all(column.strip() for column in columns):
-        raise DatabaseError(f"{path.name}:1: the header line must name every column")
+        raise DatasetError(f"{path.name}:1: the header line must name every column")
     if repeated := sorted({column for column in columns if columns.count(column) > 1}):
-        raise DatabaseError(f"{path.name}:1: column named twice: {', '.join(repeated)}")
+        raise DatasetError(f"{path.name}:1: column named twice: {', '.join(repeated)}")
     return columns
 
 
@@ -174,4 +174,4 @@ def _referenced_first(loading: Loading, tables: Sequence[str]) -> list[str]:
     try:
         return [table for table in TopologicalSorter(graph).static_order() if table in set(tables)]
     except CycleError as error:
-        raise DatabaseError(f"{SCHEMA_FILE}: tables refer to each other in a circle: {error.args[1]}") from error
+        raise DatasetError(f"{SCHEMA_FILE}: tables refer to each other in a circle: {error.args[1]}") from error

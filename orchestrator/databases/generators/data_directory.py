@@ -17,7 +17,7 @@ from orchestrator.databases.cloning import CopyFiles, copy_tree
 from orchestrator.databases.cluster import Cluster, major
 from orchestrator.databases.generators.base import Loading
 from orchestrator.databases.generators.contents import file_hash
-from snipbench.errors import DatabaseError
+from snipbench.errors import DatasetError
 
 LEFT_BEHIND = ("postmaster.opts", "postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf")
 
@@ -35,7 +35,7 @@ class DataDirectoryGenerator:
             self._refuse_if_unfit()
             return self._known()
         except OSError as error:
-            raise DatabaseError(f"{error.filename} cannot be read: {error.strerror}") from error
+            raise DatasetError(f"{error.filename} cannot be read: {error.strerror}") from error
 
     def _known(self) -> Mapping[str, Any]:
         sizes = {
@@ -57,19 +57,19 @@ class DataDirectoryGenerator:
         """Copy the data into the cluster's directory, which does not exist yet.
 
         Raises:
-            DatabaseError: the source is in use, was not shut down cleanly, is of another version or reaches outside.
+            DatasetError: the source is in use, was not shut down cleanly, is of another version or reaches outside.
         """
         self._refuse_if_unfit()
         made_by = (self.path / "PG_VERSION").read_text("utf-8", errors="replace").strip()
         if made_by != str(major(cluster.version)):
-            raise DatabaseError(
+            raise DatasetError(
                 f"{self.path} was made by PostgreSQL {made_by}; the server here is {cluster.version}. "
                 f"Dump it and use sql:, or upgrade it with pg_upgrade"
             )
         copy_tree(self.path, cluster.directory, CopyFiles(), cluster.account)
         state = cluster.control().get("Database cluster state", "unknown")
         if state != "shut down":
-            raise DatabaseError(
+            raise DatasetError(
                 f"{self.path} was not shut down cleanly (pg_controldata says {state!r}): start PostgreSQL on it once "
                 "and stop it with pg_ctl stop -m fast"
             )
@@ -77,16 +77,16 @@ class DataDirectoryGenerator:
     def _refuse_if_unfit(self) -> None:
         for name in ("PG_VERSION", "global/pg_control"):
             if not (self.path / name).is_file():
-                raise DatabaseError(f"{self.path} is no PostgreSQL data directory: it has no file {name}")
+                raise DatasetError(f"{self.path} is no PostgreSQL data directory: it has no file {name}")
         if (self.path / "postmaster.pid").exists():
-            raise DatabaseError(
+            raise DatasetError(
                 f"{self.path} is in use, or its server died: it has a postmaster.pid. Stop the server (pg_ctl stop)"
             )
         for name in ("standby.signal", "recovery.signal", "backup_label"):
             if (self.path / name).exists():
-                raise DatabaseError(f"{self.path} waits for recovery: it has a {name}. Recover and stop it first")
+                raise DatasetError(f"{self.path} waits for recovery: it has a {name}. Recover and stop it first")
         if any((self.path / "pg_tblspc").iterdir()):
-            raise DatabaseError(f"{self.path} has tablespaces outside of it, which a clone would share: move them in")
+            raise DatasetError(f"{self.path} has tablespaces outside of it, which a clone would share: move them in")
 
     def load(self, loading: Loading) -> None:
         """Nothing: the data is there already."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 
 import httpx
@@ -116,6 +117,22 @@ def test_a_large_body_is_refused_however_it_is_sent(served: Served) -> None:
         problem(client.post("/orders", content=body, headers={"Content-Type": "application/yaml"}), 413)
         pieces = (b"x" * 100_000 for _ in range(100))
         problem(client.post("/orders", content=pieces, headers={"Content-Type": "application/yaml"}), 413)
+
+
+@pytest.mark.parametrize("length", ["Content-Length: 10000000", "Transfer-Encoding: chunked"])
+def test_who_sends_a_large_body_to_its_end_before_reading_gets_the_answer(served: Served, length: str) -> None:
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    head = f"POST /orders HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/yaml\r\n{length}\r\n\r\n"
+    piece = b"x" * 100_000
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(head.encode())
+        for _ in range(100):
+            connection.sendall(b"%x\r\n%s\r\n" % (len(piece), piece) if "chunked" in length else piece)
+        if "chunked" in length:
+            connection.sendall(b"0\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"a request has at most" in answer
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,17 @@ import pytest
 
 from executor.calls import SessionFacts
 from orchestrator import tasks
+from orchestrator.intake import inlined, new_ids, take_in
 from orchestrator.leading.leader import lead
 from orchestrator.leading.lease import TaskLease, TaskSettled, change_task
 from orchestrator.leading.parts import Parts
 from snipbench.clock import to_text
+from snipbench.domain.event import WATCHING_MEASURED
 from snipbench.domain.run import TaskStatus
 from snipbench.domain.task import Lease, Task
 from snipbench.errors import LeaderStopped, LeaseLost, StoreAway
 from snipbench.store.sqlite import SqliteStore
-from tests.unit.leading.memory import CLOCK, MemoryEngine, World, task_of, whole
+from tests.unit.leading.memory import CLOCK, ORDER, MemoryEngine, World, task_of, whole
 
 
 def test_a_task_is_led_to_its_end_and_settled(parts: Parts, world: World, task_id: str) -> None:
@@ -159,3 +161,22 @@ def test_cancel_while_a_session_starts_is_noticed_before_anything_runs(
 
 def _with(task: Task, lease: Lease) -> Task:
     return replace(task, lease=lease)
+
+
+def test_what_watching_costs_is_measured_once_where_the_order_asks_for_it(parts: Parts, world: World) -> None:
+    order = ORDER.replace("interval: 50ms", "interval: 50ms, pairs: 12")
+    task_id = take_in(parts.store, CLOCK, inlined(order), {}, new_ids(CLOCK)).task_id
+    assert lead(parts, task_id) is TaskStatus.COMPLETED
+    whole(parts, task_id)
+    (event,) = parts.store.find("events", {"task_id": task_id, "name": WATCHING_MEASURED})
+    assert event["data"] == {
+        "snippet": "base",
+        "pairs": 12,
+        "interval_seconds": 0.05,
+        "median": 1.0,
+        "low": 1.0,
+        "high": 1.0,
+    }
+    assert world.runs == 2 * (1 + 4) + 2 * 12
+    assert parts.store.count("samples", {"stream_id": "watching"}) == 0 < parts.store.count("samples")
+    assert list(parts.home.work.iterdir()) == []

@@ -1,0 +1,81 @@
+"""An order whose query keeps Spark and PostgreSQL busy until it is cancelled, and a look at both of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from orchestrator.databases.documents import database_from_document
+
+ORDER = """\
+name: long
+spark: {master: "local[2]"}
+databases:
+  busy: {dataset: {sql: busy.sql}}
+experiments:
+  - name: long
+    database: busy
+    tables: [pairs]
+    warmups: 0
+    timeout: 600s
+    snippets: [{name: counting, kind: sql, code: select sum(count) from pairs}]
+"""
+SCRIPT = """\
+create table n as select i from generate_series(1, 100000) i;
+create view pairs as select count(*) as count from n a, n b, n c where a.i < b.i + c.i;
+"""
+STATEMENTS = "select pid from pg_stat_activity where application_name like 'snipbench-task%' and state <> 'idle'"
+
+
+def write_order(folder: Path) -> Path:
+    """The order's file, and its dataset's script beside it."""
+    (folder / "busy.sql").write_text(SCRIPT)
+    (folder / "long.yaml").write_text(ORDER)
+    return folder / "long.yaml"
+
+
+@dataclass(frozen=True)
+class LongQuery:
+    """The query, under way: the session's processes, and a connection of our own to the server that works for it."""
+
+    session: list[psutil.Process]
+    watching: psycopg.Connection[Any]
+
+    def gone(self, seconds: float) -> bool:
+        """Whether, within so long, no process of the session is left and the server works for it no more."""
+        deadline = time.monotonic() + seconds
+        _, alive = psutil.wait_procs(self.session, timeout=seconds)
+        while self._statements():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return alive == []
+
+    def _statements(self) -> list[Any]:
+        try:
+            return self.watching.execute(STATEMENTS).fetchall()
+        except psycopg.OperationalError:
+            return []  # the server is gone, and with it whatever it did
+
+
+def under_way(clones: Path, starter: psutil.Process, seconds: float = 240) -> LongQuery:
+    """Wait until the query keeps the server of the one clone in ``clones`` busy, for a session below ``starter``."""
+    deadline = time.monotonic() + seconds
+    watching: psycopg.Connection[Any] | None = None
+    while watching is None or not watching.execute(STATEMENTS).fetchall():
+        assert time.monotonic() < deadline, "the query does not begin"
+        time.sleep(0.05)
+        for file in clones.glob("*/served.json") if watching is None else ():
+            with suppress(ValueError):  # half of it is written
+                served = database_from_document(json.loads(file.read_text()))
+                watching = psycopg.connect(**served.admin.parameters, autocommit=True)
+    session = [one for one in starter.children(recursive=True) if "java" in one.name()]
+    assert session
+    return LongQuery(session, watching)
