@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,3 +119,39 @@ def test_descriptors_are_kept_and_given_back(group: Group, source: CgroupSource)
 def test_a_target_without_a_group_is_refused(source: CgroupSource) -> None:
     with pytest.raises(MonitorError, match="needs a control group"):
         source.read(Target("executor", pid=1))
+
+
+BURST = """
+import resource, sys, time
+sys.stdin.readline()
+before = resource.getrusage(resource.RUSAGE_SELF)
+end = time.process_time() + 0.3
+while time.process_time() < end:
+    pass
+after = resource.getrusage(resource.RUSAGE_SELF)
+print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_either_version_counts_a_burst_as_the_kernel_counts_it_for_the_process(group: Group) -> None:
+    versions = {name: point for name, point in hierarchies().items() if name in {"cpuacct", UNIFIED}}
+    sources = [CgroupSource({name: point}) for name, point in versions.items()]
+    burst = subprocess.Popen([sys.executable, "-c", BURST], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert burst.stdin is not None
+    assert burst.stdout is not None
+    for directory in group.directories:
+        (directory / "cgroup.procs").write_text(str(burst.pid))
+    before = [source.read(group.target).cpu_seconds for source in sources]
+    burst.stdin.write("\n")
+    burst.stdin.flush()
+    used = float(burst.stdout.readline())
+    after = [source.read(group.target).cpu_seconds for source in sources]
+    burst.communicate("\n")
+    for source in sources:
+        source.close()
+    assert sources
+    for first, last in zip(before, after, strict=True):
+        assert first is not None
+        assert last is not None
+        assert last - first == pytest.approx(used, rel=0.05, abs=0.01)

@@ -33,6 +33,28 @@ def test_counters_are_read_though_no_process_has_an_id_here(tmp_path: Path, memb
     assert counters.read_bytes is None
 
 
+@pytest.mark.parametrize(
+    ("cache", "memory"), [("inactive_file 300\n", 700), ("inactive_file 1200\n", 1000), ("", None)]
+)
+def test_version_2_alone_tells_time_by_its_kind_and_memory_without_idle_cache(
+    tmp_path: Path, cache: str, memory: int | None
+) -> None:
+    group(
+        tmp_path,
+        cgroup__procs="0\n",
+        cpu__stat="usage_usec 2500000\nuser_usec 2000000\nsystem_usec 500000\nnr_periods 0\n",
+        memory__current="1000\n",
+        memory__stat=f"anon 100\n{cache}active_file 5\n",
+        pids__current="7\n",
+    )
+    source = CgroupSource({UNIFIED: tmp_path})
+    counters = source.read(TARGET)
+    source.close()
+    assert (counters.cpu_seconds, counters.cpu_user_seconds, counters.cpu_system_seconds) == (2.5, 2.0, 0.5)
+    assert (counters.memory_bytes, counters.threads) == (memory, 7)
+    assert counters.cpu_resolution_seconds == 1e-6
+
+
 def test_a_group_that_nobody_is_in_any_more_is_gone(tmp_path: Path) -> None:
     group(tmp_path, cgroup__procs="", cpuacct__usage="2500000000\n", pids__current="0\n")
     source = CgroupSource({"cpuacct": tmp_path, "pids": tmp_path})

@@ -187,6 +187,28 @@ def test_a_cancelled_task_ends_its_session_at_the_executor(
     assert events(served, task_id)[-1]["name"] == "task cancelled"
 
 
+def test_an_executor_that_gets_no_further_is_replaced_though_its_process_lives(
+    served: Parts, workers: Threads, world: World, task_id: str
+) -> None:
+    engines: list[MemoryEngine] = []
+
+    def new_engine(_: object) -> MemoryEngine:
+        engines.append(MemoryEngine(world))
+        return engines[-1]
+
+    def hang(number: int) -> None:
+        if number == 5:
+            workers.holds[Work.EXECUTE][0].patience_seconds = 0.3
+            engines[0].wait_for_kill()
+
+    world.at_run = hang
+    workers.parts = replace(served, new_engine=new_engine)  # type: ignore[arg-type]
+    assert lead(served, task_id) is TaskStatus.COMPLETED
+    whole(served, task_id)
+    assert len(engines) == 2
+    assert any("got no further" in str(error) for error in workers.errors)
+
+
 def test_an_executor_told_to_stop_leaves_the_rest_to_another(
     served: Parts, workers: Threads, world: World, task_id: str
 ) -> None:
