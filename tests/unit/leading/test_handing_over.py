@@ -333,7 +333,7 @@ def test_an_analyzer_does_what_follows_the_runs_and_an_executor_the_proofs(
     def note(what: str, answer: object) -> object:
         made.append(what)
         if made.count("landed") == 1 and what == "landed":
-            workers.holds[Work.ANALYSE][-1].stop()  # another one lands again
+            raise LeaderStopped("told to stop before it could say so")  # another one lands again
         return answer
 
     learned = {"sentence": "it learned", "verdict": "useful"}
