@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from orchestrator.cli import COMMANDS, cli, main
 from orchestrator.orders.template import write_example
 from snipbench.errors import UsageError
+from tests.orders import ONE_SUM
 
 from .conftest import ROOT, json_of, run_command
 
@@ -138,6 +139,16 @@ def test_a_home_that_cannot_be_is_wrong_use(
     for home in (tmp_path / "circle", tmp_path / "file", tmp_path / "file" / "below", Path("/proc/none")):
         assert called(["run", order, "--home", str(home)], monkeypatch) == 2
         assert str(home) in capsys.readouterr().err
+
+
+def test_a_dataset_that_cannot_be_used_is_wrong_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "nothing").mkdir()
+    order = tmp_path / "order.yaml"
+    order.write_text(ONE_SUM.replace("{generator: tpch, scale: 0.01}", "{data_directory: nothing}"), "utf-8")
+    assert called(["plan", str(order), "--home", str(tmp_path / "home")], monkeypatch) == 2
+    assert "is no PostgreSQL data directory: it has no file PG_VERSION" in capsys.readouterr().err
 
 
 def test_without_a_jdk_nothing_is_begun(

@@ -32,13 +32,31 @@ def classify(store: SqliteStore, folder: Path, analysis: Classify = ANALYSIS, ta
 
 
 @pytest.fixture(scope="module")
-def learned(tmp_path_factory: pytest.TempPathFactory, corpora: Any) -> Iterator[tuple[SqliteStore, Path, Document]]:
+def said() -> list[str]:
+    """What whoever waits for ``learned`` was told."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def learned(
+    tmp_path_factory: pytest.TempPathFactory, corpora: Any, said: list[str]
+) -> Iterator[tuple[SqliteStore, Path, Document]]:
     """Ten templates whose cost follows the depth of their loops."""
     folder = tmp_path_factory.mktemp("learned")
     store = SqliteStore(folder / "store.sqlite")
     corpora.write(store, "task-1", corpora.order_of(10), corpora.by_loops)
-    yield store, folder / "models", classify(store, folder / "models")
+    models = folder / "models"
+    yield store, models, run_classify(store, models, "task-1", ANALYSIS, clock=SystemClock(), seed=3, say=said.append)
     store.close()
+
+
+def test_whoever_waits_is_told_how_far_it_is(learned: Any, said: list[str]) -> None:
+    assert learned
+    assert said == [
+        *(f"fold {number} of 3: searching 2 pipelines" for number in (1, 2, 3)),
+        "searching 2 pipelines for the model of all rows",
+        "judging it beside the baselines",
+    ]
 
 
 def test_signal_that_can_be_learned_is_found_and_beats_every_baseline(learned: Any) -> None:
