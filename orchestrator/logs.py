@@ -6,11 +6,10 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TextIO
 
 from snipbench.clock import to_text
@@ -22,17 +21,24 @@ FIELDS = (
 )
 """What a record may carry beside its message."""
 
-_about: ContextVar[Mapping[str, str]] = ContextVar("about", default=MappingProxyType({}))
+_about: ContextVar[dict[str, str] | None] = ContextVar("about", default=None)
 
 
 @contextmanager
 def about(**ids: str) -> Iterator[None]:
-    """A context in which every line of this thread carries these ids too."""
-    token = _about.set({**_about.get(), **ids})
+    """A context in which every line of this thread carries these ids too, and those that are added on the way."""
+    token = _about.set({**(_about.get() or {}), **ids})
     try:
         yield
     finally:
         _about.reset(token)
+
+
+def add_to_about(**ids: str) -> None:
+    """More ids for the context that this thread is in; nothing outside of any."""
+    shared = _about.get()
+    if shared is not None:
+        shared.update(ids)
 
 
 class JsonLines(logging.Formatter):
@@ -49,7 +55,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": self._redactor.text(record.getMessage()),
         }
-        shared = _about.get()
+        shared = _about.get() or {}
         for name in FIELDS:
             value = getattr(record, name, shared.get(name))
             if value is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from orchestrator.leading.leader import lead
 from orchestrator.leading.lease import TaskHeld, TaskSettled
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.taking import AssignmentGone, Taken
-from orchestrator.logs import about
+from orchestrator.logs import about, add_to_about
 from snipbench.clock import SystemClock
 from snipbench.errors import LeaderStopped, LeaseLost, SnipbenchError, TaskCancelled
 from snipbench.store.patient import PatientStore
@@ -52,6 +52,7 @@ class Worker:
         with about(**{"work": work.value, "task_id" if work is Work.LEAD else "assignment_id": subject}):
             try:
                 self._do(work, subject)
+                _log.info("work ended")
             except (TaskHeld, TaskSettled, AssignmentGone, LeaseLost, LeaderStopped, TaskCancelled) as error:
                 _log.info("left to others: %s", error)
             except SnipbenchError as error:
@@ -72,14 +73,16 @@ class Worker:
 
     def _do(self, work: Work, subject: str) -> None:
         if work is Work.LEAD:
-            with self._open_parts() as parts, _of_task(parts.store, subject):
+            with self._open_parts() as parts:
+                _begin(parts.store, subject)
                 lead(parts, subject, taken=self._take)
             return
         with self._open_store() as store:
             if work is not Work.ANALYSE or store.get(ASSIGNMENTS, subject) is not None:
                 # Taken before the parts are opened: that this machine lacks something is an answer too.
                 patient = PatientStore(store)
-                with Taken.take(patient, SystemClock(), subject) as hold, _of_task(patient, hold.task_id):
+                with Taken.take(patient, SystemClock(), subject) as hold:
+                    _begin(patient, hold.task_id)
                     self._take(hold)
                     self._fulfil(work, store, hold)
                 return
@@ -87,8 +90,8 @@ class Worker:
 
         with self._open_parts() as parts:
             wanted = parts.store.get(COLLECTION, subject) or {}
-            with _of_task(parts.store, str(wanted.get("task_id"))):
-                make_analysis(parts, subject)
+            _begin(parts.store, str(wanted.get("task_id")))
+            make_analysis(parts, subject)
 
     def _fulfil(self, work: Work, store: DocumentStore, hold: Taken) -> None:
         # Each loaded where it is done: a monitor needs neither an engine nor what landing needs. Its samples go to the
@@ -116,11 +119,8 @@ class Worker:
             taken.stop()
 
 
-@contextmanager
-def _of_task(store: DocumentStore, task_id: str) -> Iterator[None]:
-    """What is logged here is about a task, and about its order; first and last it is logged that work goes on."""
+def _begin(store: DocumentStore, task_id: str) -> None:
+    """From now on what is logged is about this task, and about its order."""
     task = store.get("tasks", task_id) or {}
-    with about(task_id=task_id, order_id=str(task.get("order_id"))):
-        _log.info("work taken up")
-        yield
-        _log.info("work ended")
+    add_to_about(task_id=task_id, order_id=str(task.get("order_id")))
+    _log.info("work taken up")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.logs import FIELDS, about, log_to
+from orchestrator.logs import FIELDS, about, add_to_about, log_to
 from orchestrator.settings import forget_secrets, read_settings
 from snipbench.errors import UsageError
 
@@ -45,11 +45,13 @@ def test_a_line_is_an_object_with_its_ids_and_without_secrets(stream: io.StringI
 def test_lines_of_a_piece_of_work_carry_its_ids_and_those_of_other_threads_do_not(stream: io.StringIO) -> None:
     log_to(stream)
     log = logging.getLogger("snipbench.test")
-    with about(task_id="task-1", work="lead"), about(order_id="order-1"):
+    with about(task_id="task-1", work="lead"):
+        add_to_about(order_id="order-1")
         log.info("a run", extra={"slot_id": "slot-1"})
         other = threading.Thread(target=log.info, args=("a request",))
         other.start()
         other.join()
+    add_to_about(order_id="order-2")
     log.info("idle")
     ids = [{name: value for name, value in json.loads(line).items() if name in FIELDS} for line in _lines(stream)]
     assert ids == [{"order_id": "order-1", "task_id": "task-1", "work": "lead", "slot_id": "slot-1"}, {}, {}]
