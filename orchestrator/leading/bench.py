@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -187,10 +188,19 @@ class LocalBench:
 
     def _start(self) -> Engine:
         home = self._parts.home
-        self._engine = self._parts.new_engine(session_spec(self._parts, self._order, work=home.work, logs=home.logs))
+        spec = session_spec(self._parts, self._order, work=home.work, logs=home.logs)
+        self._engine = self._parts.new_engine(replace(spec, self_test=not self._proved()))
         self._facts = facts = self._engine.start()
         self._parts.progress.note(f"Spark {facts.spark_version} started in {facts.start_seconds:.1f} s")
         return self._engine
+
+    def _proved(self) -> bool:
+        """Whether a session of the task was there before, on such a machine, with these libraries (decision 0207)."""
+        known = self._book.environment()
+        return known is not None and (known.facts["machine"], known.facts["libraries"]) == (
+            environment.machine_facts(),
+            environment.library_versions(),
+        )
 
     def _keep_environment(self, database: ReferenceDatabase) -> None:
         facts = self._facts

@@ -102,6 +102,12 @@ class TaskBook:
         self._store.insert("environments", [records.environment_to_document(environment)])
         self.update(environment_id=environment.environment_id)
 
+    def environment(self) -> Environment | None:
+        """The fingerprint that was kept, or ``None`` before the first session was there."""
+        kept = self._task.environment_id
+        document = None if kept is None else self._store.get("environments", kept)
+        return None if document is None else records.environment_from_document(document)
+
     def keep_table_facts(self, experiment: str, database: Database, tables: Sequence[TableFacts]) -> None:
         """Store what the planner knows of the tables before the experiment's first run; the first time counts."""
         now = to_text(self._clock.now())

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from itertools import count, repeat
 from typing import Any
 
 import pytest
 
-from executor.calls import SessionFacts
-from orchestrator import tasks
+from executor.calls import SessionFacts, SessionSpec
+from orchestrator import environment, tasks
 from orchestrator.intake import inlined, new_ids, take_in
 from orchestrator.leading.leader import lead
 from orchestrator.leading.lease import TaskLease, TaskSettled, change_task
@@ -63,6 +64,30 @@ def test_cancel_in_the_middle_kills_the_session_and_keeps_what_was_recorded(
     tasks.retry(parts.store, CLOCK, task_id)
     assert lead(parts, task_id) is TaskStatus.COMPLETED
     whole(parts, task_id)
+
+
+@pytest.mark.parametrize(("changed", "proves"), [(False, False), (True, True)])
+def test_a_later_session_proves_its_parts_only_where_the_machine_or_its_libraries_are_others(
+    parts: Parts,
+    world: World,
+    task_id: str,
+    changed: bool,
+    proves: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tested: list[bool] = []
+
+    def new_engine(spec: SessionSpec) -> MemoryEngine:
+        tested.append(spec.self_test)
+        engine = MemoryEngine(world)
+        world.at_run = lambda number: engine.kill() if number == 1 else None
+        return engine
+
+    versions = count() if changed else repeat(4)
+    monkeypatch.setattr(environment, "library_versions", lambda: {"pyspark": str(next(versions))})
+    assert lead(replace(parts, new_engine=new_engine), task_id) is TaskStatus.COMPLETED
+    whole(parts, task_id)
+    assert tested == [True, proves]
 
 
 def test_a_task_cancelled_before_it_was_led_ends_without_a_database(parts: Parts, world: World, task_id: str) -> None:
