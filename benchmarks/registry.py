@@ -48,5 +48,6 @@ PROOFS = (
     Benchmark("corpus", "What the models learn from the corpus", "benchmarks.corpus"),
     Benchmark("store-away", "A store that is away for two minutes at 1,000 samples a second", "benchmarks.store_away"),
     Benchmark("monitor-pairs", "The same runs with and without the monitor", "benchmarks.monitor_pairs"),
+    Benchmark("stack", "The quickstart through the services and on one machine", "benchmarks.through_compose"),
     Benchmark("chaos", "Services killed at random in the middle of orders", "benchmarks.chaos"),
 )

@@ -1,4 +1,4 @@
-"""Commands that speak to a service: ``submit``, ``watch``, ``cancel``; and what ``status`` and ``retry`` say of one."""
+"""Commands that speak to a service: ``submit``, ``watch``, ``cancel``; and what others do there with ``--api``."""
 
 from __future__ import annotations
 
@@ -109,6 +109,20 @@ def remote_status(api: str, task: str, as_json: bool) -> None:
     click.echo(f"{state['task_id']}: {state['status']}, {state['runs_recorded']} of {planned} runs recorded")
     if state["failure"]:
         click.echo(f"{state['failure']['kind']}: {state['failure']['message']}")
+
+
+def remote_report(api: str, task: str, home: Path) -> Path:
+    """The report of a task on a service, fetched into this machine's home."""
+    from orchestrator.leading.parts import Home
+    from orchestrator.wiring import made_home
+
+    with options.client(api) as client:
+        task_id = client.task_id(task)
+        text = client.report(task_id)
+    path = Home(made_home(home)).reports / f"{task_id}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path
 
 
 def remote_retry(api: str, task: str, as_json: bool) -> int:

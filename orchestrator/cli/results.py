@@ -123,8 +123,14 @@ def compare(before: str, after: str, home: Path, as_json: bool, fail_if: str | N
 @click.command()
 @task_name
 @options.home
-def report(task: str, home: Path) -> None:
-    """Write the HTML report of TASK again and print its path."""
+@options.service
+def report(task: str, home: Path, api: str | None) -> None:
+    """Write the HTML report of TASK again and print its path; with --api, fetch it from a service."""
+    if api is not None:
+        from orchestrator.cli.remote import remote_report
+
+        click.echo(remote_report(api, task, home))
+        return
     from analyzer.report import write_report
     from orchestrator.embedded import find_task
     from orchestrator.leading.parts import Home

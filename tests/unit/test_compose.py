@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ def compose() -> dict[str, Any]:
 def test_every_service_is_confined_and_limited(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         assert service["cap_drop"] == ["ALL"], name
-        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["security_opt"][0] == "no-new-privileges:true", name
+        assert (len(service["security_opt"]) > 1) == (name == "executor"), name
         assert name == "s3" or service["user"].partition(":")[0] not in {"0", "root", ""}, name
         assert service["mem_limit"], name
         assert service["pids_limit"], name
@@ -37,6 +39,17 @@ def test_every_service_is_confined_and_limited(compose: dict[str, Any]) -> None:
         sockets = [volume for volume in service.get("volumes", ()) if "docker.sock" in str(volume)]
         assert bool(sockets) == (name == "initializer"), name
         assert re.fullmatch(r"\$\{SNIPBENCH_\w*IMAGE:-[^}]+\}", service["image"]), name
+
+
+def test_the_executor_may_make_the_jail_s_namespaces_and_little_else(compose: dict[str, Any]) -> None:
+    _, profile, *others = compose["services"]["executor"]["security_opt"]
+    assert others == ["apparmor:unconfined", "systempaths=unconfined"]
+    file = profile.partition(":-")[2].rstrip("}")
+    text = (ROOT / file).read_text("utf-8")
+    refused = {name for rule in json.loads(text)["syscalls"] if "args" not in rule for name in rule["names"]}
+    assert refused >= {"ptrace", "setns", "bpf", "keyctl", "io_uring_setup", "kexec_load", "init_module", "clone3"}
+    assert not refused & {"clone", "unshare", "mount", "umount2", "pivot_root", "sethostname"}
+    assert {rule["action"] for rule in json.loads(text)["syscalls"]} == {"SCMP_ACT_ERRNO"}
 
 
 def test_our_services_start_after_healthy_redis_and_mongo_and_run_commands_that_are_there(
