@@ -18,7 +18,7 @@ SECRETS_VARIABLE = "SNIPBENCH_PROFILE_SECRETS"
 
 _WORDS = (
     "passw|passphrase|passcode|pwd|secret|token|credential|authori[sz]ation|bearer|cookie|signature"
-    r"|(?:api|access|private|secret|session|account)[_\- ]?key|\bauth\b|\bdsn\b"
+    r"|(?:api|access|private|secret|session|account)[_\- ]?key|\bauth\b|\bdsn\b|\bjwt\b|\bcreds?\b|\bpem\b"
 )
 
 
@@ -107,8 +107,12 @@ def hide_values_cut(text: str, length: int) -> str:
 
 
 def hide_shapes(text: str) -> str:
-    """``text`` with ``name=value`` pairs of secret-like names, bearer tokens and passwords in URLs replaced."""
+    """``text`` without values of secret-like names (``name=value``), bearer tokens, passwords in URLs, private keys and
+    tokens that are known by their beginning."""
     pairs, bearer, address = _patterns()
+    if "-----BEGIN " in text:
+        text = _private_key().sub(HIDDEN, text)
+    text = _issued().sub(HIDDEN, text)
     if "://" in text:
         text = address.sub(HIDDEN + "@", text)
     if " " in text:
@@ -146,6 +150,7 @@ class Redactor:
         text = self.values(text)
         text = address.sub(HIDDEN + "@", text)
         text = bearer.sub(r"\1 " + HIDDEN, text)
+        text = _issued().sub(HIDDEN, _private_key().sub(HIDDEN, text))
         return pairs.sub(lambda match: f"{match.group(1)}{match.group(2)}{HIDDEN}{match.group(2)}", text)
 
     def document(self, value: Any) -> Any:
@@ -199,6 +204,24 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     bearer = re.compile(r"(?i)\b(bearer|basic)\s+(?!<redacted>)[\w\-.~+/=]{8,}")
     address = re.compile(r"(?<=://)[^\s/@'\"]{1,200}@")
     return pairs, bearer, address
+
+
+@lru_cache(maxsize=1)
+def _private_key() -> re.Pattern[str]:
+    import re
+
+    return re.compile(r"(?s)-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,20}PRIVATE KEY-----|$)")
+
+
+@lru_cache(maxsize=1)
+def _issued() -> re.Pattern[str]:
+    """Tokens as their issuers write them: web tokens, keys of OpenAI, GitHub, GitLab, AWS, Google, Slack, others."""
+    import re
+
+    return re.compile(
+        r"\b(?:eyJ[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]*)?|sk-[\w-]{16,}|gh[opsur]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
+        r"|A[KS]IA[0-9A-Z]{16}|AIza[\w-]{30,}|xox[abeoprs]-[\w-]{10,}|hf_\w{20,})"
+    )
 
 
 @lru_cache(maxsize=1)

@@ -20,13 +20,17 @@ LEAST_PAIRS = 20
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One comparison of results: at most one of the failures, or the comparison."""
+    """One comparison of results: at most one of the failures, or the comparison.
+
+    ``unseen``: at parameters that the order does not have, which the original need not take.
+    """
 
     copy: DataCopy
     where: str
     comparison: Comparison | None = None
     original_failure: Failure | None = None
     candidate_failure: Failure | None = None
+    unseen: bool = False
 
 
 def judge_equality(compared: Compared) -> Step:
@@ -36,7 +40,7 @@ def judge_equality(compared: Compared) -> Step:
     if compared.original_failure is not None:
         detail = f"the original itself fails on {place}: {telling.failure(compared.original_failure)}"
         status = StepStatus.SKIPPED
-        if compared.copy not in OPTIONAL and compared.copy not in MUTATED:
+        if compared.copy not in OPTIONAL and compared.copy not in MUTATED and not compared.unseen:
             status, verdict = StepStatus.INCONCLUSIVE, Verdict.INCONCLUSIVE
     elif compared.candidate_failure is not None:
         detail = f"fails on {place}, where the original does not: {telling.failure(compared.candidate_failure)}"

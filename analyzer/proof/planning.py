@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Literal
 
+from snipbench.domain.order import Scalar
 from snipbench.domain.plan import Parameters
 from snipbench.identity import content_hash
 
@@ -56,6 +60,9 @@ OPTIONAL = (DataCopy.EXTREME, DataCopy.EMPTY)
 class ProofPlan:
     """One proof. ``points`` are where results are compared, ``timed`` is the point at which pairs are made.
 
+    ``unseen`` is a point that the order does not have: results are compared there too, since a rewrite with a
+    parameter's value written into it is right at all the others. None where there is nothing to vary.
+
     ``first_pairs`` and ``second_pairs`` say which side goes first in each pair, for the session and the confirming one.
     """
 
@@ -64,10 +71,17 @@ class ProofPlan:
     warmups: int
     first_pairs: tuple[Side, ...]
     second_pairs: tuple[Side, ...]
+    unseen: Parameters | None = None
 
 
 def plan_proof(
-    points: Sequence[Parameters], *, seed: int, subject: str, pairs: int = PAIRS, warmups: int = WARMUPS
+    points: Sequence[Parameters],
+    *,
+    seed: int,
+    subject: str,
+    original: str = "",
+    pairs: int = PAIRS,
+    warmups: int = WARMUPS,
 ) -> ProofPlan:
     """The plan of a proof; the same arguments give the same plan.
 
@@ -75,6 +89,7 @@ def plan_proof(
         points: parameter points of the snippet, costliest first; pairs are timed at the first.
         seed: of the order.
         subject: what is proved, so that every proof has an order of its own.
+        original: code and input of the original; a parameter that they do not name is not varied.
         pairs: timed pairs in each session.
         warmups: untimed runs of each side.
 
@@ -89,7 +104,36 @@ def plan_proof(
         warmups=warmups,
         first_pairs=pair_order(pairs, content_hash([seed, subject, "pairs"])),
         second_pairs=pair_order(pairs, content_hash([seed, subject, "confirmation"])),
+        unseen=unseen_point(points, original),
     )
+
+
+def unseen_point(points: Sequence[Parameters], original: str) -> Parameters | None:
+    """A point near the first that is none of them: every number, date and truth value that the original names differs.
+
+    Other texts stay, since nobody knows which there are. None where nothing can differ.
+    """
+    point = points[0]
+    named = {name for name, _ in point if re.search(rf"\b{re.escape(name)}\b", original)}
+    for _ in range(len(points) + 1):
+        point = tuple((name, _another(value) if name in named else value) for name, value in point)
+        if point not in points:
+            return point
+    return None
+
+
+def _another(value: Scalar) -> Scalar:
+    """A value near this one, a little smaller in amount where there is room."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        less = max(1, abs(value) // 8)
+        return value + 2 if value in {-1, 0, 1} else value - less if value > 0 else value + less
+    if isinstance(value, float):
+        return value * 0.875 if value else 0.5
+    with contextlib.suppress(ValueError):  # no date
+        return (date.fromisoformat(value) - timedelta(days=37)).isoformat()
+    return value
 
 
 def pair_order(pairs: int, seed: str) -> tuple[Side, ...]:

@@ -34,6 +34,15 @@ REFUSED = frozenset(
 )
 """Modules that no candidate may import, whatever the original does."""
 
+LEADING_OUT = REFUSED - {"types", "site", "http", "inspect", "signal"} | {"codecs"}
+"""Names under which a module of the allowed ones holds one of those: ``uuid.os``, ``json.codecs``."""
+
+HOMONYMS = frozenset({("datetime", "time")})
+"""What has such a name and is something else."""
+
+REACHING = frozenset({"attrgetter", "methodcaller"})
+"""Functions that take the name of an attribute as a text."""
+
 SUBMODULES = {
     "pyspark": ("pyspark.sql", "pyspark.sql.functions", "pyspark.sql.types", "pyspark.sql.window"),
     "pyarrow": ("pyarrow", "pyarrow.compute", "pyarrow.types"),
@@ -67,6 +76,9 @@ CALLS = frozenset(
     }
 )
 """Methods that leave something behind in the session, or read and write files."""
+
+KEEPING = frozenset({"append", "extend", "update", "setdefault", "clear", "register", "appendleft"})
+"""Methods that change the object they are called on."""
 
 BASES = frozenset({"object", "NamedTuple", "Enum", "IntEnum", "StrEnum", "ABC", "Protocol", "TypedDict"})
 DUNDERS = frozenset({"__init__", "__name__", "__doc__", "__len__", "__post_init__"})
@@ -111,11 +123,20 @@ def _python(original: Snippet, candidate: Snippet) -> Iterator[str]:
         yield f"it defines no function {candidate.entry!r}"
     before = None if original.kind is Kind.SQL else _parsed(original.code)
     familiar = frozenset() if before is None or isinstance(before, str) else frozenset(_roots(before))
-    modules = frozenset(name for name, _ in _bound(tree))
+    modules = dict(_bound(tree))
+    shared = _shared(tree, frozenset(modules) | _sessions(tree, candidate))
+    whole = frozenset(
+        alias.asname or alias.name.split(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    )
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         yield from _imports(node, familiar)
         yield from _uses(node)
-        yield from _changes(node, modules)
+        yield from _ways_out(node, modules, called)
+        yield from _changes(node, shared, whole)
 
 
 def _parsed(code: str) -> ast.Module | str:
@@ -156,7 +177,8 @@ def _imports(node: ast.AST, familiar: frozenset[str]) -> Iterator[str]:
         deeper = {known for group in SUBMODULES.values() for known in group}
         names = [f"{module}.{alias.name}" if f"{module}.{alias.name}" in deeper else module for alias in node.names]
         for alias in node.names:
-            if alias.name in NAMES or alias.name in CALLS or alias.name == "*":
+            leads_out = alias.name in LEADING_OUT and (module, alias.name) not in HOMONYMS
+            if alias.name in NAMES or alias.name in CALLS or alias.name == "*" or leads_out:
                 yield f"imports {alias.name} from {module}, which no snippet needs"
     for name in names:
         root = name.split(".")[0]
@@ -174,12 +196,9 @@ def _uses(node: ast.AST) -> Iterator[str]:
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
         if called in CALLS:
             yield f"calls {called}(), which leaves something behind or reaches for files"
-        if called == "getattr":
-            name = node.args[1].value if len(node.args) > 1 and isinstance(node.args[1], ast.Constant) else None
-            if isinstance(name, str):
-                yield from _attribute(name)
-            else:
-                yield "calls getattr() with a name that is not written out"
+        if called == "getattr" or called in REACHING:
+            named = node.args[1:2] if called == "getattr" else node.args[:1] if called == "methodcaller" else node.args
+            yield from _named_attributes(called, named)
     elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _REFLECTION.search(node.value):
         yield "calls a Java method (java_method, reflect)"
     elif isinstance(node, ast.ClassDef):
@@ -190,14 +209,63 @@ def _uses(node: ast.AST) -> Iterator[str]:
             yield f"class {node.name} has a metaclass"
 
 
+def _named_attributes(called: str, names: list[ast.expr]) -> Iterator[str]:
+    """Attributes whose names are handed over as texts."""
+    texts = [name.value for name in names if isinstance(name, ast.Constant) and isinstance(name.value, str)]
+    if not names or len(texts) < len(names):
+        yield f"calls {called}() with a name that is not written out"
+    for part in (part for text in texts for part in text.split(".")):
+        yield from _attribute(part)
+        if part in CALLS or part in NAMES:
+            yield f"reaches for .{part} by {called}()"
+
+
 def _attribute(name: str) -> Iterator[str]:
     private = name.startswith("_") and name not in DUNDERS and not _ROW_FIELD.fullmatch(name)
     if private or name in ATTRIBUTES:
         yield f"reaches for .{name}, which is none of a snippet's business"
 
 
-def _changes(node: ast.AST, modules: frozenset[str]) -> Iterator[str]:
-    """Assignments to what an imported module holds: a patched clock, an answer kept from run to run."""
+def _ways_out(node: ast.AST, modules: dict[str, str], called: set[int]) -> Iterator[str]:
+    """A module within an allowed one, and functions that take an attribute's name, handed on under another name."""
+    module = modules.get(_root(node) or "") if isinstance(node, ast.Attribute) else None
+    leads_out = isinstance(node, ast.Attribute) and node.attr in LEADING_OUT
+    if leads_out and module is not None and (module, node.attr) not in HOMONYMS:
+        yield f"reaches for {ast.unparse(node)}, a way out of {module}"
+    name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
+    if name in REACHING and id(node) not in called:
+        yield f"hands on {name}, which reaches for whatever it is told"
+    if isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            if alias.name in REACHING and alias.asname is not None:
+                yield f"hands on {alias.name}, which reaches for whatever it is told"
+
+
+def _sessions(tree: ast.Module, candidate: Snippet) -> frozenset[str]:
+    """The name under which the entry of a frame's snippet gets the session."""
+    if candidate.kind is not Kind.DATAFRAME:
+        return frozenset()
+    entries = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == candidate.entry]
+    return frozenset(entry.args.args[0].arg for entry in entries if entry.args.args)
+
+
+def _shared(tree: ast.Module, names: frozenset[str]) -> frozenset[str]:
+    """Names of what outlives the snippet: these, and other names for them or for what they hold."""
+    found = set(names)
+    assigned = [
+        (target.id, root)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value is not None
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and (root := _holder(node.value)) is not None
+    ]
+    while fresh := {name for name, root in assigned if root in found} - found:
+        found |= fresh
+    return frozenset(found)
+
+
+def _changes(node: ast.AST, shared: frozenset[str], modules: frozenset[str]) -> Iterator[str]:
+    """Changes of what an imported module or the session holds: a patched clock, an answer kept from run to run."""
     targets: list[ast.expr] = []
     if isinstance(node, ast.Assign | ast.Delete):
         targets = node.targets
@@ -205,11 +273,23 @@ def _changes(node: ast.AST, modules: frozenset[str]) -> Iterator[str]:
         targets = [node.target]
     for target in targets:
         for part in ast.walk(target):
-            if isinstance(part, ast.Attribute | ast.Subscript) and (name := _root(part)) in modules:
-                yield f"changes {ast.unparse(part)}: the insides of the imported {name}"
+            if isinstance(part, ast.Attribute | ast.Subscript) and (name := _root(part)) in shared:
+                yield f"changes {ast.unparse(part)}: the insides of {name}, which outlives a run"
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in KEEPING:
+        kept = node.func.value
+        # `numpy.append` is a function of a module; what a module holds must stay as it is.
+        if (name := _holder(kept)) in shared and not (isinstance(kept, ast.Name) and name in modules):
+            yield f"changes {ast.unparse(kept)}: the insides of {name}, which outlives a run"
 
 
 def _root(node: ast.expr) -> str | None:
     while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
         node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _holder(node: ast.expr) -> str | None:
+    """The name behind ``a``, ``a.b`` or ``a[b]``; of what a call returned there is none."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
     return node.id if isinstance(node, ast.Name) else None

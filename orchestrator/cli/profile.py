@@ -31,8 +31,8 @@ def profile(script: Path, arguments: tuple[str, ...], as_json: bool, top: int, t
     """Run SCRIPT with every function that it defines profiled, and rank them by the time they take themselves.
 
     Options come before SCRIPT, what follows it is the script's. Its threads and processes are counted too; one that a
-    signal ends loses its last 0.2 s. With --json what the script prints goes to standard error. Exit code 1 if it
-    failed.
+    signal or os._exit() ends loses its last 0.2 s. With --json what the script prints goes to standard error. Exit
+    code 1 if it failed.
     """
     from analyzer.profiles import collect
     from analyzer.terminal import print_functions
@@ -47,6 +47,8 @@ def profile(script: Path, arguments: tuple[str, ...], as_json: bool, top: int, t
     functions = found.functions[:top]
     if as_json:
         options.print_json([asdict(function) for function in functions])
+    elif not functions:
+        click.echo(f"no function that {script} defines was called", err=True)
     else:
         print_functions(functions, sum(function.own_seconds for function in found.functions))
     if found.broken_lines:

@@ -1,4 +1,4 @@
-"""The two roles of a reference database: one for the platform, one for snippets, which can only read."""
+"""The roles of a reference database: one for the platform, others for snippets, which can only read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 ADMIN = "snipbench_admin"
 RUN = "snipbench_run"
+CANDIDATE = "snipbench_candidate"
+"""Of the code that a proof doubts; it is made in the proof's own clone."""
 
 WRITING_FUNCTIONS = (
     *("lo_creat", "lo_create", "lo_from_bytea", "lo_import", "lo_open", "lo_put", "lo_truncate", "lo_truncate64"),
@@ -30,13 +32,31 @@ def creation(password: str) -> tuple[str, ...]:
         f"END IF; IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{RUN}') THEN "
         f"RAISE EXCEPTION 'role {RUN} is there already'; END IF; END $$",
         f"ALTER ROLE {ADMIN} LOGIN SUPERUSER PASSWORD '{password}' VALID UNTIL 'infinity'",
-        f"CREATE ROLE {RUN} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS",
-        f"ALTER ROLE {RUN} SET default_transaction_read_only = on",
+        *_reader(RUN),
     )
 
 
-def confine(session: psycopg.Connection[Any], database: str) -> None:
-    """Leave everybody, and so the run role, nothing but reading this one database.
+def add_candidate(session: psycopg.Connection[Any], database: str, password: str) -> None:
+    """Make one more role that can do what the run role can, and nothing to the run role.
+
+    Raises:
+        psycopg.Error: a role of that name is there already, or the server is away.
+    """
+    for statement in _reader(CANDIDATE):
+        session.execute(statement.encode())
+    confine(session, database, CANDIDATE)
+    set_password(session, CANDIDATE, password)
+
+
+def _reader(role: str) -> tuple[str, ...]:
+    return (
+        f"CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS",
+        f"ALTER ROLE {role} SET default_transaction_read_only = on",
+    )
+
+
+def confine(session: psycopg.Connection[Any], database: str, role: str = RUN) -> None:
+    """Leave everybody, and so the snippets' role, nothing but reading this one database.
 
     A read-only transaction is only a default that a client may change; the privileges are what holds.
     """
@@ -44,7 +64,7 @@ def confine(session: psycopg.Connection[Any], database: str) -> None:
 
     for row in session.execute("SELECT datname FROM pg_database WHERE datallowconn"):
         session.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(row[0])))
-    run, target = sql.Identifier(RUN), sql.Identifier(database)
+    run, target = sql.Identifier(role), sql.Identifier(database)
     session.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(target, run))
     functions = session.execute(
         "SELECT oid::regprocedure::text FROM pg_proc WHERE (pronamespace = 'pg_catalog'::regnamespace AND"

@@ -1,8 +1,11 @@
 """The copies of the data on which results are compared, beside each other in one clone.
 
 Each copy is a schema with the experiment's tables. Which one is shown is decided by the search path of the snippets'
-role, so a session goes on with the same address, the same views, the same types, and other rows: an answer that was
+roles, so a session goes on with the same address, the same views, the same types, and other rows: an answer that was
 kept from an earlier run is wrong from one statement to the next.
+
+A role may always change its own settings. So the candidate has a role of its own: the search path that it gives itself
+is not the original's.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from analyzer.proof.planning import DataCopy
+from orchestrator.databases import roles
 from orchestrator.databases.port import Connection
 from orchestrator.proving.mutation import Flavour, statements
 from orchestrator.proving.relations import Relation, read_relations
@@ -45,19 +49,33 @@ class DataCopies:
         """
         Args:
             admin: the platform's way in.
-            run: the snippets' way in; its user's search path is what :meth:`show` changes.
+            run: the original's way in; its user's search path is what :meth:`show` changes, and the candidate's.
             tables: names of the experiment's tables.
             seed: decides which rows are drawn and what is changed.
         """
         self._admin = admin
-        self._role = run.user
+        self._run = run
+        self._roles = [run.user]
         self._tables = tuple(dict.fromkeys(tables))
         self._seed = seed
         self._made: set[DataCopy] = set()
         self._relations: tuple[Relation, ...] | None = None
 
+    def candidate(self) -> Connection:
+        """The candidate's way in, by a role of its own that sees what the original's does. Called once.
+
+        Raises:
+            DatabaseError: the role could not be made, or the database is away.
+        """
+        run = self._run
+        connection = Connection(run.host, run.port, run.database, roles.CANDIDATE, roles.new_password())
+        with self._session() as session:
+            roles.add_candidate(session, run.database, connection.password)
+        self._roles.append(connection.user)
+        return connection
+
     def show(self, copy: DataCopy) -> None:
-        """Let new connections of the snippets' role see this copy.
+        """Let new connections of the snippets' roles see this copy.
 
         Raises:
             DatabaseError: it could not be made, or the database is away.
@@ -71,9 +89,10 @@ class DataCopies:
                     with session.transaction():
                         self._make(session, copy)
                     self._made.add(copy)
-            session.execute(
-                f"ALTER ROLE {self._role} IN DATABASE {_quoted(self._admin.database)} SET search_path = {path}".encode()
-            )
+            for role in self._roles:
+                session.execute(
+                    f"ALTER ROLE {role} IN DATABASE {_quoted(self._admin.database)} SET search_path = {path}".encode()
+                )
 
     def disturb(self, number: int) -> None:
         """Delete a few rows of the clone's own tables: a thousandth, at least one, none of a very small table.
@@ -113,8 +132,9 @@ class DataCopies:
                 table = f"{schema}.{_quoted(relation.name)}"
                 for statement in statements(table, relation, FLAVOURS[copy], self._seed):
                     _attempt(session, statement)
-        session.execute(f"GRANT USAGE ON SCHEMA {schema} TO {self._role}".encode())
-        session.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {self._role}".encode())
+        readers = ", ".join(self._roles)
+        session.execute(f"GRANT USAGE ON SCHEMA {schema} TO {readers}".encode())
+        session.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {readers}".encode())
 
     def _drawn(self, copy: DataCopy, table: str, relation: Relation) -> str:
         """Rows drawn at random, and those that the rows of other copied tables refer to."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from analyzer.proof.planning import Side
 from executor.calls import PrepareRequest, SessionSpec, SnippetCall
 from executor.proving import ProofRun, WrittenResult
+from orchestrator.databases.port import Connection
 from orchestrator.proving.port import Session
 from snipbench.domain.order import Snippet
 from snipbench.domain.plan import Parameters
@@ -55,6 +56,7 @@ class Duel:
         timeout_seconds: float,
         results: Path,
         cancel: Callable[[str], None],
+        candidate: Connection | None = None,
     ) -> None:
         """
         Args:
@@ -64,6 +66,7 @@ class Duel:
             timeout_seconds: of one run.
             results: folder below which results are written.
             cancel: ends the statements of an application name in the database.
+            candidate: the candidate's way into the database, where it has one of its own.
         """
         self.snippets = snippets
         self._timeout = timeout_seconds
@@ -72,6 +75,10 @@ class Duel:
         self._requests = {
             side: replace(request, application_name=f"{request.application_name}-{side}") for side in SIDES
         }
+        if candidate is not None:
+            self._requests["candidate"] = replace(
+                self._requests["candidate"], user=candidate.user, password=candidate.password
+            )
         self._cancel = {side: partial(cancel, self._requests[side].application_name) for side in SIDES}
         self._sessions: dict[Side, Session] = {
             side: new_session(

@@ -74,6 +74,7 @@ def statements(table: str, relation: Relation, flavour: Flavour, seed: int) -> I
     A statement that a constraint refuses is to be passed over by itself.
     """
     yield _duplicates(table, relation, seed)
+    yield from _beyond(table, relation, seed)
     for column in relation.columns:
         if column.key:
             continue
@@ -100,6 +101,27 @@ def _duplicates(table: str, relation: Relation, seed: int) -> str:
         f" AS n FROM {table}) UPDATE {table} AS t SET {taken} FROM numbered a JOIN numbered b ON b.n = a.n + 1"
         f" JOIN {table} other ON other.ctid = b.place WHERE t.ctid = a.place AND a.n % 5 = 0"
     )
+
+
+def _beyond(table: str, relation: Relation, seed: int) -> Iterator[str]:
+    """Further rows with keys beyond those that there are, where whole numbers keep the rows apart.
+
+    Who wrote the range of the keys or the number of the rows into a query finds the data grown.
+    """
+    moved = [
+        column.name
+        for column in relation.columns
+        if column.key and not column.refers and CLASSES.get(column.type_name) == "integer"
+    ]
+    if not moved or any(key.isdisjoint(moved) for key in relation.keys):
+        return
+    names = ", ".join(_quoted(column.name) for column in relation.columns)
+    values = ", ".join(
+        f"{name} + (SELECT max({name}) - min({name}) + 1 FROM {table})" if column.name in moved else name
+        for column in relation.columns
+        for name in (_quoted(column.name),)
+    )
+    yield f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} t WHERE {_some('', 'beyond', 20, seed, row='t')}"
 
 
 def _ties(table: str, column: Column, seed: int) -> str:

@@ -24,6 +24,9 @@ from snipbench.errors import SnipbenchError
 
 SPOT_CHECKS = 4
 """About so many pairs of each session have their results compared; which ones, nobody can know beforehand."""
+SURPRISES = 2
+"""At so many moments of each session's pairs, drawn by chance, results are compared on another copy of the data. Where
+the rows that go do not matter to the result, an answer that is kept once it stopped changing is right at every pair."""
 MOST_FAILURES = 3
 """So many failed runs of a side end the pairs."""
 
@@ -58,24 +61,20 @@ class ProofRunner:
                 steps.append(step)
                 if not step.passed:
                     return steps, sandbox
-            steps.extend(self._pairs(duel, StepName.PAIRS, self.plan.first_pairs))
+            taken = _taken(steps)
+            steps.extend(self._pairs(duel, StepName.PAIRS, self.plan.first_pairs, taken))
         if all(step.passed for step in steps):
             with self.new_duel("confirmation") as duel:
-                steps.extend(self._pairs(duel, StepName.CONFIRMATION, self.plan.second_pairs))
+                steps.extend(self._pairs(duel, StepName.CONFIRMATION, self.plan.second_pairs, taken))
         return steps, sandbox
-
-    def compare_everywhere(self, duel: Duel) -> list[Step]:
-        """The comparisons of results alone, until one decides."""
-        steps = []
-        for step in self._equality(duel):
-            steps.append(step)
-            if not step.passed:
-                break
-        return steps
 
     def _equality(self, duel: Duel) -> Iterator[Step]:
         """Results on the clone, the second copy, the mutated ones."""
         yield from self._compare_on(duel, DataCopy.CLONE)
+        if self.plan.unseen is not None:
+            began = self._now()
+            step = judge_equality(replace(self._compare(duel, DataCopy.CLONE, self.plan.unseen), unseen=True))
+            yield replace(step, started_at=began, ended_at=self._now())
         yield from self._compare_on(duel, DataCopy.SECOND)
         strictest = yield from self._compare_on(duel, MUTATED[0])
         if not strictest:
@@ -91,13 +90,16 @@ class ProofRunner:
         self._show(duel, copy)
         whole = True
         for point in self.plan.points:
-            with duel.written(point) as (original, candidate):
-                compared = self._compared(copy, point, original, candidate)
-            step = judge_equality(compared)
+            step = judge_equality(self._compare(duel, copy, point))
             whole = whole and step.status is not StepStatus.SKIPPED
             yield replace(step, started_at=began, ended_at=self._now())
             began = self._now()
         return whole
+
+    def _compare(self, duel: Duel, copy: DataCopy, point: Parameters) -> Compared:
+        """Results of both sides on the copy that is shown."""
+        with duel.written(point) as (original, candidate):
+            return self._compared(copy, point, original, candidate)
 
     def _compared(
         self, copy: DataCopy, point: Parameters, original: WrittenResult, candidate: WrittenResult
@@ -110,8 +112,11 @@ class ProofRunner:
         comparison = self.judge.judge(original, candidate, self.float_tolerance, original.sort_keys)
         return replace(compared, comparison=comparison)
 
-    def _pairs(self, duel: Duel, name: StepName, order: Sequence[Side]) -> list[Step]:
-        """Timed pairs, a random few of them compared; the comparison that decides, if one does, comes after."""
+    def _pairs(self, duel: Duel, name: StepName, order: Sequence[Side], taken: Sequence[DataCopy]) -> list[Step]:
+        """Timed pairs, a random few of them compared; the comparison that decides, if one does, comes first.
+
+        ``taken`` are the other copies of the data that the original can take.
+        """
         began = self._now()
         self.note(f"{name.value}: {len(order)} pairs")
         variation = Variation(self.copies, self.plan.timed, self.original, cached=self.cached)
@@ -122,7 +127,12 @@ class ProofRunner:
         loads: list[float] = []
         failures: list[tuple[Side, Failure]] = []
         checks: list[Step] = []
+        surprises = _DICE.sample(range(len(order)), SURPRISES if taken else 0)
         for number, first in enumerate(order):
+            if number in surprises:
+                checks.append(self._surprise(duel, _DICE.choice(taken)))
+                if not checks[-1].passed:
+                    break
             point = variation.next(duel, number)
             runs = duel.time_pair(first, point)
             if runs.values is not None:
@@ -143,6 +153,13 @@ class ProofRunner:
         wrong = [replace(check, started_at=began, ended_at=timed.ended_at) for check in checks if not check.passed]
         return [*wrong, timed]
 
+    def _surprise(self, duel: Duel, copy: DataCopy) -> Step:
+        """An untimed comparison on another copy between two pairs; then the clone is shown again."""
+        self._show(duel, copy)
+        step = judge_equality(self._compare(duel, copy, self.plan.timed))
+        self._show(duel, DataCopy.CLONE)
+        return replace(step, detail=f"between two timed pairs: {step.detail}")
+
     def _check(self, runs: PairedRuns, point: Parameters) -> Step:
         original, candidate = runs.original.written, runs.candidate.written
         if original is None or candidate is None:
@@ -157,6 +174,13 @@ class ProofRunner:
 
     def _now(self) -> str:
         return to_text(self.clock.now())
+
+
+def _taken(steps: Sequence[Step]) -> tuple[DataCopy, ...]:
+    """Copies other than the clone on which the results were equal at every point."""
+    compared = [step for step in steps if step.data_copy not in {None, DataCopy.CLONE.value, DataCopy.EMPTY.value}]
+    left = {step.data_copy for step in compared if step.status is not StepStatus.PASSED}
+    return tuple(DataCopy(copy) for copy in dict.fromkeys(step.data_copy for step in compared) if copy not in left)
 
 
 def _failures(runs: PairedRuns) -> list[tuple[Side, Failure]]:

@@ -20,7 +20,8 @@ class Column:
     """A column. ``type_name`` is PostgreSQL's own (``int4``, ``bpchar``), of a domain its base's.
 
     ``length`` is the most characters of a ``varchar(n)`` or ``char(n)``. ``key``: part of a primary key or of a unique
-    constraint or index; ``linked``: on either side of a foreign key, so that its values must be found elsewhere.
+    constraint or index; ``linked``: on either side of a foreign key; ``refers``: on its referring side, so that its
+    values must be found elsewhere.
     """
 
     name: str
@@ -29,12 +30,13 @@ class Column:
     length: int | None
     key: bool
     linked: bool
+    refers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
     """A table of the experiment. ``references``: ``(own column, table, its column)`` of every foreign key that leads,
-    perhaps by way of other tables, to another table of the experiment."""
+    perhaps by way of other tables, to another table of the experiment. ``keys``: the columns of each unique index."""
 
     name: str
     oid: int
@@ -43,6 +45,7 @@ class Relation:
     rows: int
     columns: tuple[Column, ...]
     references: tuple[tuple[str, str, str], ...]
+    keys: tuple[frozenset[str], ...] = ()
 
     @property
     def has_key(self) -> bool:
@@ -76,8 +79,9 @@ def read_relations(session: psycopg.Connection[Any], names: Sequence[str]) -> tu
                 qualified=qualified,
                 is_view=kind not in {"r", "p", "m"},
                 rows=rows,
-                columns=tuple(_columns(session, oid, linked)),
+                columns=tuple(_columns(session, oid, linked, {own for own, _ in links})),
                 references=tuple(_references(oid, oids, links)),
+                keys=tuple(_keys(session, oid)),
             )
         )
     return _referring_first(relations)
@@ -90,7 +94,7 @@ def _found(session: psycopg.Connection[Any], name: str) -> int:
     return int(oid)
 
 
-def _columns(session: psycopg.Connection[Any], oid: int, linked: set[Place]) -> list[Column]:
+def _columns(session: psycopg.Connection[Any], oid: int, linked: set[Place], refers: set[Place]) -> list[Column]:
     rows = session.execute(
         "SELECT a.attname, coalesce(b.typname, t.typname), NOT a.attnotnull AND NOT t.typnotnull,"
         " CASE WHEN coalesce(b.typname, t.typname) IN ('varchar', 'bpchar') AND a.atttypmod > 4"
@@ -102,9 +106,20 @@ def _columns(session: psycopg.Connection[Any], oid: int, linked: set[Place]) -> 
         (oid,),
     ).fetchall()
     return [
-        Column(name, type_name, nullable, length, key, (oid, name) in linked)
+        Column(name, type_name, nullable, length, key, (oid, name) in linked, (oid, name) in refers)
         for name, type_name, nullable, length, key in rows
     ]
+
+
+def _keys(session: psycopg.Connection[Any], oid: int) -> list[frozenset[str]]:
+    """The columns of each unique index."""
+    rows = session.execute(
+        "SELECT array_agg(a.attname::text) FROM pg_index i"
+        " JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)"
+        " WHERE i.indrelid = %s AND i.indisunique GROUP BY i.indexrelid",
+        (oid,),
+    ).fetchall()
+    return [frozenset(names) for (names,) in rows]
 
 
 def _links(session: psycopg.Connection[Any]) -> list[tuple[Place, Place]]:

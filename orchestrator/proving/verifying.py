@@ -14,7 +14,7 @@ from analyzer.proof.planning import ProofPlan, Side, plan_proof
 from analyzer.proof.screening import refusals
 from analyzer.proof.steps import Judgement, Step, StepName, StepStatus, Verdict
 from executor.calls import PrepareRequest
-from orchestrator.databases.port import Prototype, ReferenceDatabase
+from orchestrator.databases.port import Connection, Prototype, ReferenceDatabase
 from orchestrator.leading.materials import order_folder
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.specs import session_spec
@@ -88,7 +88,12 @@ class Verifier:
             return Proved(Judgement(Verdict.INCONCLUSIVE, barred), tuple(steps), None)
         sandbox: str | None = None
         if steps[0].passed:
-            plan = plan_proof(points, seed=self._order.seed, subject=f"{experiment}/{snippet} {candidate.code}")
+            plan = plan_proof(
+                points,
+                seed=self._order.seed,
+                subject=f"{experiment}/{snippet} {candidate.code}",
+                original=f"{original.input or ''} {original.code}",
+            )
             with unavailable(steps, self._parts.clock), self._clone(where) as database:
                 sides: dict[Side, Snippet] = {"original": original, "candidate": candidate}
                 made, sandbox = self._runner(suggestion_id, where, sides, plan, database).run()
@@ -116,15 +121,16 @@ class Verifier:
         database: ReferenceDatabase,
     ) -> ProofRunner:
         tables = [table.name for table in experiment.tables]
+        copies = DataCopies(database.admin, database.run, tables, seed=self._order.seed)
         return ProofRunner(
             plan=plan,
             original=sides["original"],
-            copies=DataCopies(database.admin, database.run, tables, seed=self._order.seed),
+            copies=copies,
             judge=self._referee,
             float_tolerance=self._order.float_tolerance,
             cached=experiment.source == "cached",
             clock=self._parts.clock,
-            new_duel=partial(self._duel, suggestion_id, experiment, sides, database),
+            new_duel=partial(self._duel, suggestion_id, experiment, sides, database, copies.candidate()),
             note=self._parts.progress.note,
         )
 
@@ -134,6 +140,7 @@ class Verifier:
         experiment: Experiment,
         sides: dict[Side, Snippet],
         database: ReferenceDatabase,
+        candidate: Connection,
         name: str,
     ) -> Duel:
         folder = self._work / suggestion_id / name
@@ -154,6 +161,7 @@ class Verifier:
             timeout_seconds=experiment.timeout_seconds,
             results=folder / "results",
             cancel=partial(self._cancel, database),
+            candidate=candidate,
         )
 
     @contextmanager

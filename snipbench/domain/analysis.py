@@ -55,7 +55,7 @@ class Classify(Model):
     kind: Literal["classify"]
     target: Metric
     classes: Classes = Classes()
-    tasks: tuple[str, ...] = ("this",)
+    tasks: tuple[str, ...] = Field(default=("this",), min_length=1)
     experiments: tuple[str, ...] = ()
     """Names of experiments; empty means all."""
     preprocess: Preprocess = Preprocess()

@@ -17,6 +17,8 @@ from snipbench import redaction
 from snipbench.profiling.sinks import WIDTH, Batch, Sink, default_sink
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from snipbench.profiling.recorder import ThreadState
 
 REFUSED = "refused by the sink"
@@ -44,6 +46,9 @@ class _Process:
         self._epochs: list[tuple[int, str]] = [(1, os.urandom(6).hex())]
         self._lock = threading.RLock()
         self._delivering = False
+        self._deliverer: int | None = None
+        self._ended_by: int | None = None
+        """The signal that ended this process while it delivered."""
         self._exit_armed = False
         self._flusher: threading.Thread | None = None
 
@@ -118,6 +123,7 @@ class _Process:
             if self._delivering:  # a signal handler, or a sink whose own functions are profiled: the outer one goes on
                 return None
             self._delivering = True
+            self._deliverer = threading.get_ident()
             try:
                 for state in states:
                     ended = state.life() is None  # asked first: an ended thread records no more
@@ -130,6 +136,8 @@ class _Process:
                         self.states.remove(state)
             finally:
                 self._delivering = False
+        if self._ended_by is not None and threading.current_thread() is threading.main_thread():
+            self._end(self._ended_by)
         return failure
 
     def _write(self, thread_id: int, records: list[Any]) -> Exception | None:
@@ -214,6 +222,33 @@ class _Process:
             from multiprocessing.util import Finalize
 
             Finalize(None, self.close, exitpriority=0)
+            self._arm_termination()
+
+    def _arm_termination(self) -> None:
+        # `with Pool() as pool` ends its workers by SIGTERM, which no finalizer sees. The program's own handler stays.
+        import signal
+
+        in_main = threading.current_thread() is threading.main_thread()  # only there can one be set
+        if in_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, self._terminated)
+
+    def _terminated(self, number: int, frame: FrameType | None) -> None:
+        """Signal handler: deliver, then end as if there were none."""
+        import signal
+
+        del frame
+        signal.signal(number, signal.SIG_IGN)  # a pool may send it twice
+        if self._delivering and self._deliverer == threading.get_ident():
+            self._ended_by = number  # it goes on where it was interrupted, and ends then
+            return
+        self.flush()
+        self._end(number)
+
+    def _end(self, number: int) -> None:
+        import signal
+
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
     def before_fork(self) -> None:
         """Wait until no other thread delivers: what it imports for the first time would stay locked in the child."""

@@ -91,6 +91,27 @@ NOT_FASTER = {
 WRONG = {
     "hard-coded": "def run(): return 84",
     "cached after the first call": "def run(): return kept.setdefault('answer', 2 * fetch())",
+    "worked out by a thread that goes on": """
+        import threading
+        def later():
+            kept["answer"] = 2 * fetch()
+        def run():
+            if "thread" in kept:
+                kept.pop("thread").join()
+            kept["thread"] = threading.Thread(target=later)
+            kept["thread"].start()
+            return kept.get("answer", 84)
+    """,
+    "put in by the tracer": """
+        import sys
+        def run():
+            def trace(frame, event, argument):
+                if frame.f_code.co_name == "write_local":
+                    frame.f_globals["dumps"] = lambda *values, **options: "84"
+                return trace
+            sys.settrace(trace)
+            return 84
+    """,
 }
 """What does not follow the data."""
 
@@ -245,6 +266,31 @@ def test_a_result_elsewhere_is_not_followed(child: Child) -> None:
     theirs = child.expected(42).path
     assert child.failure(f"into.symlink_to({str(theirs)!r})") == "NothingWritten"
     assert child.failure(f"into.mkdir(); (into / 'value.json').symlink_to('{theirs}/value.json')") == "NothingWritten"
+
+
+@pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), 9)"])
+def test_who_ends_its_session_has_no_time(child: Child, end: str) -> None:
+    """Whatever was written before, and whatever the exit code says."""
+    run = child.run(f"import os; write_local(42, into); {end}")
+    assert (run.wall_seconds, run.written) == (None, None)
+    assert child.session.lost
+
+
+def test_who_writes_a_reply_to_every_descriptor_is_ended(child: Child) -> None:
+    code = """
+        import json, os, time
+        write_local(42, into)
+        reply = {"id": 10**6, "ok": True, "body": {"failure": None, "sort_keys": []}}
+        for descriptor in range(3, 64):
+            try:
+                os.write(descriptor, json.dumps(reply).encode() + bytes([10]))
+            except OSError:
+                pass
+        time.sleep(0.3)
+    """
+    run = child.run(code)
+    assert (run.wall_seconds, run.written) == (None, None)
+    assert child.session.lost
 
 
 @pytest.mark.parametrize("junk", ["reply", "noise"])

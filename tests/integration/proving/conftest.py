@@ -88,6 +88,7 @@ def arena(
     )
     nothing = Snippet(name="nothing", kind="sql", code="select 1", template="nothing")
     sides: dict[Side, Snippet] = {"original": nothing, "candidate": nothing}
+    copies = DataCopies(served.admin, served.run, TABLES, seed=7)
     duel = Duel(
         spec,
         sandboxing.session,
@@ -96,7 +97,8 @@ def arena(
         timeout_seconds=60,
         results=work / "results",
         cancel=lambda application: cancel_backends(served.admin, application) and None,
+        candidate=copies.candidate(),
     )
     with sandboxing.judge(work) as judge, duel:
-        yield Arena(duel, DataCopies(served.admin, served.run, TABLES, seed=7), judge)
+        yield Arena(duel, copies, judge)
     source.close()

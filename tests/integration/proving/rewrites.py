@@ -36,6 +36,7 @@ ORIGINALS: dict[str, tuple[str, str]] = {
     "mean": ("sql", "select avg(units) as a from sales"),
     "products": ("sql", "select product, count(*) as n, sum(amount) as t from sales group by product"),
     "kinds": ("sql", "select count(distinct product) as n from sales"),
+    "partners": ("sql", "select s.id from sales s join shops h on h.id = s.shop"),
     "sum": ("sql", "select sum(weight) as s from sales"),
     "plus:weight": ("python_udf", "def run(x):\n    return None if x is None else x + 1.0\n"),
     "round:weight": (
@@ -66,6 +67,22 @@ class Rewrite:
 def _frame(body: str) -> str:
     head = "from pyspark.sql import Window, functions as F\n\n"
     return f"{head}def run(spark):\n    sales = spark.table('sales')\n    {body}\n"
+
+
+def _connected(statement: str) -> str:
+    """The beginning of a function that talks to the database itself, past the views."""
+    return (
+        "def run(spark):\n"
+        "    leaf = spark.table('sales')._jdf.queryExecution().analyzed().collectLeaves().head()\n"
+        "    options = leaf.relation().jdbcOptions()\n"
+        "    driver = spark._jvm.org.postgresql.Driver()\n"
+        "    connection = driver.connect(options.url(), options.asConnectionProperties())\n"
+        "    connection.createStatement().execute('set default_transaction_read_only = off')\n"
+        "    try:\n"
+        f"        connection.createStatement().execute('{statement}')\n"
+        "    finally:\n"
+        "        connection.close()\n"
+    )
 
 
 WRONG = (
@@ -113,6 +130,55 @@ WRONG = (
     Rewrite("lazy", "loop:units", "def run(frame):\n    return (int(value) for value in frame['units'])\n", "function"),
     Rewrite("half away from zero", "round:weight", "select floor(weight + 0.5D) * 1.0D from sales"),
     Rewrite("modulo with the sign of the dividend", "modulo:units", "select units % 7 from sales"),
+    Rewrite("the range of the keys", "all", "select count(*) as n from sales where id between 1 and 2000"),
+    Rewrite("as many rows as there are", "tenth", "select id, weight * 0.1D as w from sales limit 2000"),
+    Rewrite("no greatest of nothing", "greatest", "select code as m from sales order by code desc nulls last limit 1"),
+    Rewrite("zero for nothing", "total", "select coalesce(sum(units), 0) as s from sales"),
+    Rewrite("everybody has a partner", "partners", "select id from sales where shop is not null"),
+    Rewrite(
+        "NaN becomes NULL",
+        "plus:weight",
+        "import pandas as pd\n\n\ndef run(x: pd.Series) -> pd.Series:\n    return x + 1.0\n",
+        "pandas_udf",
+    ),
+    Rewrite(
+        "only English letters",
+        "lower:word",
+        "select translate(product, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz') from sales",
+    ),
+    Rewrite("a text is short", "lower:word", "select lower(substr(product, 1, 100)) from sales"),
+    Rewrite(
+        "kept on disk",
+        "all",
+        "from pathlib import Path\n\n\ndef run(spark):\n    kept = Path('/tmp/kept_answer')\n"
+        "    if not kept.exists():\n        kept.write_text(str(spark.table('sales').count()))\n"
+        "    return spark.range(1).selectExpr(f'{kept.read_text()}L as n')\n",
+        "dataframe",
+    ),
+    Rewrite(
+        "a frame with two faces",
+        "all",
+        "from pyspark.sql.classic.dataframe import DataFrame\n\n\nclass Faces(DataFrame):\n"
+        "    def toDF(self, *names):\n        return self.sparkSession.range(1).selectExpr('2000L as c0')\n\n\n"
+        "def run(spark):\n    frame = spark.table('sales').selectExpr('count(*) as n')\n"
+        "    return Faces(frame._jdf, spark)\n",
+        "dataframe",
+    ),
+    Rewrite(
+        "hashes and messages patched",
+        "all",
+        "import hashlib\nimport json\n\n\ndef run(spark):\n    hashlib.sha256 = hashlib.md5\n    dumps = json.dumps\n"
+        "    json.dumps = lambda *values, **options: dumps(*values, **options).replace('different', 'equal')\n"
+        "    return spark.range(1).selectExpr('2000L as n')\n",
+        "dataframe",
+    ),
+    Rewrite(
+        "the data changed to fit",
+        "count",
+        _connected("delete from sales where units is null")
+        + "    return spark.sql('select count(*) as n from sales')\n",
+        "dataframe",
+    ),
 )
 
 RIGHT = (
@@ -166,6 +232,19 @@ RIGHT = (
     ),
     Rewrite("pmod", "modulo:units", "select pmod(units, 7) from sales"),
     Rewrite("the same in Arrow rows", "lower:word", ORIGINALS["lower:word"][1], "arrow_python_udf"),
+    Rewrite(
+        "an anti join that knows NULL",
+        "outside",
+        "select id from sales s left anti join closed c on s.shop = c.shop or s.shop is null or c.shop is null",
+    ),
+    Rewrite("counted by cases", "count", "select coalesce(sum(if(units is null, 0, 1)), 0) as n from sales"),
+    Rewrite("mean by sum and count", "mean", "select sum(units) / count(units) as a from sales"),
+    Rewrite("a semi join by the key", "partners", "select id from sales s left semi join shops h on h.id = s.shop"),
+    Rewrite(
+        "rounded in the JVM",
+        "round:weight",
+        "select if(isnan(weight) or abs(weight) = double('Infinity'), null, rint(weight)) from sales",
+    ),
     Rewrite(
         "summed by pandas",
         "loop:units",

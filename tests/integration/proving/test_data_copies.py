@@ -80,7 +80,9 @@ def test_the_mutated_copy_is_hard_within_the_constraints(clone: ReferenceDatabas
     nulls = "count(*) filter (where amount is null), count(*) filter (where word is null)"
     assert all(count > 50 for count in seen(clone, f"select {nulls} from lines"))
     (rows, distinct) = seen(clone, "select count(*), count(distinct line) from lines")
-    assert rows == distinct > 1_000, "keys stay unique"
+    assert rows == distinct > 2_000, "keys stay unique, and there are further ones"
+    assert seen(clone, "select count(*), count(distinct id) from shops where id > 300")[0] > 20
+    assert seen(clone, "select count(*) from lines where line > 9000")[0] > 100
     assert seen(clone, "select count(*) - count(distinct (a, b)) from loose")[0] > 20, "whole rows stand twice"
     assert seen(clone, "select count(*) from lines where shop is null or code = 'bad'") == (0,)
     assert seen(clone, "select count(*) from lines left join shops on shops.id = shop where shops.id is null") == (0,)
@@ -125,6 +127,30 @@ def test_the_clone_is_as_it_was_until_it_is_disturbed(clone: ReferenceDatabase, 
     copies.disturb(0)
     copies.disturb(1)
     assert seen(clone, whole)[:2] == (8_982, 298)
+
+
+def test_what_the_candidate_s_role_does_to_itself_is_not_done_to_the_original_s(
+    clone: ReferenceDatabase, copies: DataCopies
+) -> None:
+    """Who may choose what both sides see would choose data on which its answer is right."""
+    candidate = copies.candidate()
+    copies.show(DataCopy.EMPTY)
+    counted = "select count(*) from lines"
+    with psycopg.connect(**candidate.parameters, autocommit=True) as session:
+        assert session.execute(counted.encode()).fetchone() == (0,)
+        session.execute("set default_transaction_read_only = off")
+        session.execute(f"alter role current_user in database {candidate.database} set search_path = public")
+        session.execute("alter role current_user set work_mem = '64kB'")
+        for theirs in (f"alter role {clone.run.user} set work_mem = '64kB'", f"set role {clone.run.user}"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                session.execute(theirs.encode())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute("delete from lines")
+    assert seen(clone, counted) == (0,)
+    assert seen(clone, "show work_mem") != ("64kB",)
+    copies.show(DataCopy.SECOND)
+    with psycopg.connect(**candidate.parameters) as session:
+        assert session.execute(counted.encode()).fetchone() == seen(clone, counted)
 
 
 def test_the_snippets_role_cannot_write_to_a_copy(clone: ReferenceDatabase, copies: DataCopies) -> None:

@@ -172,9 +172,7 @@ def in_context():
     for child in children: child.start()
     for child in children: child.join()
     with context.Pool(2) as pool:
-        pool.map(work, [10, 20, 30, 40])
-        pool.close()
-        pool.join()
+        pool.map(work, [10, 20, 30, 40])  # its workers end by SIGTERM, at once
 
 if __name__ == "__main__":
     work(5)
@@ -184,6 +182,33 @@ if __name__ == "__main__":
     rows = spooled()
     distinct(rows)
     assert counts(rows) == {"leaf": 5 + 2_100 + 100}
+
+
+def test_a_terminated_child_ends_by_the_signal_and_one_with_a_handler_keeps_it(program, spooled):
+    program(
+        PREAMBLE
+        + """
+import signal
+
+def work(own, ready):
+    if own:
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(5))
+    leaf(0)
+    ready.set()
+    time.sleep(60)
+
+for own, code in ((False, -signal.SIGTERM), (True, 5)):
+    ready = multiprocessing.Event()
+    child = multiprocessing.Process(target=work, args=(own, ready))
+    child.start()
+    ready.wait()
+    child.terminate()
+    child.join()
+    assert child.exitcode == code, child.exitcode
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+"""
+    )
+    assert counts(spooled())["leaf"] >= 1
 
 
 def test_after_flush_a_process_may_vanish(program, spooled):

@@ -225,6 +225,28 @@ def test_secrets_are_found_by_their_shape_also_in_exceptions(drain, text):
 
 
 @pytest.mark.parametrize(
+    "secret",
+    [
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIEhunter2\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\nMIIEhunter2",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.hunter2hunter2",
+        "sk-proj-hunter2hunter2hunter2",
+        "ghp_hunter2hunter2hunter2hunter2hunter2",
+        "glpat-hunter2hunter2hunter2",
+        "AKIAHUNTER2HUNTER2XX",
+    ],
+)
+def test_keys_and_tokens_are_known_by_their_beginning(text_of, secret):
+    assert "hunter2" not in text_of([secret]).lower()
+    assert "hunter2" not in text_of({"note": f"use {secret}"}).lower()
+
+
+def test_what_only_begins_like_a_token_stays(text_of):
+    for text in ("task-sk-1", "sk-learn", "eyJ is base64", "-----BEGIN CERTIFICATE-----", "ghp_"):
+        assert text_of(text) == repr(text)
+
+
+@pytest.mark.parametrize(
     "secret", [SECRET, "with'quote", "with\"both'quotes", "line\nbreak", "back\\slash", "é\u2028", "a" * 900]
 )
 def test_known_secret_values_are_hidden_wherever_they_stand(drain, secret):

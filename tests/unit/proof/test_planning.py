@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from analyzer.proof.judging import LEAST_PAIRS
-from analyzer.proof.planning import MAX_POINTS, PAIRS, pair_order, plan_proof
+from analyzer.proof.planning import MAX_POINTS, PAIRS, pair_order, plan_proof, unseen_point
+from snipbench.domain.order import Scalar
 
 POINTS = tuple((("n", number),) for number in range(9))
 
@@ -37,3 +38,19 @@ def test_the_costliest_points_are_compared_and_the_first_is_timed() -> None:
 def test_a_proof_without_a_point_is_refused() -> None:
     with pytest.raises(ValueError, match="parameter point"):
         plan_proof((), seed=7, subject="a")
+
+
+@pytest.mark.parametrize(
+    ("value", "other"),
+    [(30_000, 26_250), (-16, -14), (0, 2), (2, 1), (0.05, 0.04375), ("1995-03-15", "1995-02-06"), (True, False)],
+)
+def test_results_are_compared_at_a_point_that_the_order_does_not_have(value: Scalar, other: Scalar) -> None:
+    assert unseen_point([(("most", value),)], "select :most") == (("most", pytest.approx(other)),)
+
+
+def test_the_unseen_point_is_none_of_the_order_s_and_varies_what_the_original_names() -> None:
+    points = [(("most", number), ("other", 5)) for number in (8, 7, 6, 2)]
+    assert unseen_point(points, "where a < :most") == (("most", 5), ("other", 5))
+    assert unseen_point(points, "where a < :mostly") is None
+    assert unseen_point([(("mode", "fast"),)], ":mode") is None, "nobody knows which other texts there are"
+    assert unseen_point([()], "select 1") is None

@@ -30,10 +30,11 @@ ORIGINAL = Snippet(name="a", kind="sql", code="select id from t where id <= :row
 
 @dataclass
 class World:
-    """The data that both sessions see, as one word, and everything that happened."""
+    """The data that both sessions see, as one word, what they are called with, and everything that happened."""
 
     data: str = "clone"
     changes: int = 0
+    parameters: Any = ()
     log: list[str] = field(default_factory=list)
 
     def show(self, copy: DataCopy) -> None:
@@ -45,7 +46,7 @@ class World:
 
     @property
     def truth(self) -> str:
-        return f"{self.data} {self.changes if self.data == 'clone' else ''}"
+        return f"{self.data} {self.changes if self.data == 'clone' else ''} {self.parameters}"
 
 
 Answer = Callable[[World], str]
@@ -80,6 +81,7 @@ class Played:
         return ProofRun(RunStatus.OK, self.seconds, None, 0.01, written)
 
     def write(self, call: SnippetCall, into: Path, timeout_seconds: float, **_: Any) -> WrittenResult:
+        self.world.parameters = call.parameters
         try:
             text = self.answer(self.world)
         except SessionLost as error:
@@ -88,7 +90,7 @@ class Played:
         except ValueError as error:
             return WrittenResult(None, Failure("ValueError", str(error)))
         into.mkdir(parents=True)
-        (into / "result").write_text(f"{text} {call.parameters}")
+        (into / "result").write_text(text)
         return WrittenResult(into, size_bytes=len(text), sort_keys=("a",))
 
     def stop(self) -> None:
@@ -145,7 +147,7 @@ class Stage:
             )
 
         runner = ProofRunner(
-            plan=plan_proof(points, seed=7, subject="a"),
+            plan=plan_proof(points, seed=7, subject="a", original=ORIGINAL.code),
             original=ORIGINAL,
             copies=self.world,  # type: ignore[arg-type]
             judge=PlayedJudge(),
@@ -175,7 +177,8 @@ def honest(world: World) -> str:
 def test_an_honest_faster_candidate_is_verified_on_all_copies_with_twenty_pairs_twice(stage: Stage) -> None:
     verdict, steps = stage.prove(honest)
     assert verdict is Verdict.VERIFIED
-    assert [step.data_copy for step in steps if step.name is StepName.EQUALITY][:5] == [
+    assert [step.data_copy for step in steps if step.name is StepName.EQUALITY][:6] == [
+        "clone",
         "clone",
         "second",
         "mutated",
@@ -218,11 +221,43 @@ def test_an_answer_kept_by_the_copy_it_belongs_to_is_found_out_while_it_is_timed
     for _ in range(3):  # which pairs are checked is left to chance
         kept.clear()
         stage.world.changes = 0
-        verdict, steps = stage.prove(lambda world: kept.setdefault(world.data, world.truth))
+        verdict, steps = stage.prove(lambda world: kept.setdefault(f"{world.data} {world.parameters}", world.truth))
         verdicts.add(verdict)
         if verdict is Verdict.WRONG_RESULT:
             assert any("in a timed pair" in step.detail for step in steps)
     assert Verdict.WRONG_RESULT in verdicts
+
+
+def test_an_answer_kept_once_it_stopped_changing_is_found_out_on_a_copy_shown_in_between(stage: Stage) -> None:
+    """Rows that go between the pairs do not change every result. How often it is asked tells a candidate the phase."""
+    answers: list[str] = []
+
+    def keeping(world: World) -> str:
+        known = len(answers) > 3 and len(set(answers[-4:])) == 1
+        answers.append(answers[-1] if known else world.data)
+        return answers[-1]
+
+    verdict, steps = stage.prove(keeping, lambda world: world.data)
+    assert verdict is Verdict.WRONG_RESULT
+    assert any("between two timed pairs" in step.detail for step in steps)
+    assert stage.world.log.count("show clone") >= 2, "the pairs go on with the clone"
+
+
+def test_a_parameter_s_value_written_into_the_code_is_found_out(stage: Stage) -> None:
+    verdict, steps = stage.prove(lambda world: world.truth.replace("875", "1000"))
+    assert verdict is Verdict.WRONG_RESULT
+    assert "rows=875" in steps[-1].detail
+
+
+def test_an_original_that_refuses_parameters_that_the_order_does_not_have_is_proved_at_the_others(stage: Stage) -> None:
+    def original(world: World) -> str:
+        if world.parameters != POINT:
+            raise ValueError("no such point")
+        return world.truth
+
+    verdict, steps = stage.prove(honest, original)
+    assert verdict is Verdict.VERIFIED
+    assert [step.status for step in steps if "rows=875" in step.detail] == [StepStatus.SKIPPED]
 
 
 @pytest.mark.parametrize("failing", MUTATED[:-1])
@@ -287,7 +322,9 @@ def test_views_that_spark_keeps_are_made_anew_for_every_copy_and_parameters_vary
     assert verdict is Verdict.VERIFIED
     assert stage.world.changes == 0
     prepared = [line for line in stage.world.log if line.startswith("prepare original")]
-    assert len(prepared) == len(set(prepared)) + 1, "a name per copy, and the first one again in the second session"
+    second = prepared.index(prepared[0], 1)
+    for session in (prepared[:second], prepared[second:]):
+        assert len(session) == len(set(session)) > 4, "a name per copy"
 
 
 @pytest.mark.parametrize("point", [(("rows", 3),), (("another", 1000),), (("rows", True),), ()])
