@@ -228,10 +228,10 @@ def _attribute(name: str) -> Iterator[str]:
 
 def _ways_out(node: ast.AST, modules: dict[str, str], called: set[int]) -> Iterator[str]:
     """A module within an allowed one, and functions that take an attribute's name, handed on under another name."""
-    module = modules.get(_root(node) or "") if isinstance(node, ast.Attribute) else None
-    leads_out = isinstance(node, ast.Attribute) and node.attr in LEADING_OUT
-    if leads_out and module is not None and (module, node.attr) not in HOMONYMS:
-        yield f"reaches for {ast.unparse(node)}, a way out of {module}"
+    if isinstance(node, ast.Attribute) and node.attr in LEADING_OUT:
+        module = modules.get(_root(node) or "")
+        if module is not None and (module, node.attr) not in HOMONYMS:
+            yield f"reaches for {ast.unparse(node)}, a way out of {module}"
     name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
     if name in REACHING and id(node) not in called:
         yield f"hands on {name}, which reaches for whatever it is told"

@@ -25,12 +25,26 @@ VERDICTS = {
     None: ("not proved", "plain"),
 }
 """A verdict in words, and the class of its badge."""
+COPIES = {
+    "clone": "as they are",
+    "second": "half of the rows",
+    "mutated": "NULLs, duplicates, ties, edges, further rows",
+    "mutated_values": "as mutated, without NULLs",
+    "mutated_nulls": "as mutated, without new values",
+    "mutated_rows": "duplicates, ties, further rows",
+    "extreme": "greatest and smallest values",
+    "empty": "no rows",
+}
+"""What stands in each copy of the data."""
 SESSIONS = {"pairs": "first session", "confirmation": "confirmation"}
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """One proposal. A chart without data is ``None``, so is ``diff`` where there is advice in words only."""
+    """One proposal. A chart without data is ``None``, so is ``diff`` where there is advice in words only.
+
+    ``command`` takes over what was verified.
+    """
 
     anchor: str
     where: str
@@ -44,6 +58,7 @@ class Suggestion:
     reduction: Markup | None
     pairs: Markup | None
     steps: tuple[Document, ...]
+    command: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +110,8 @@ def _suggestion(document: Document, steps: list[Document], order: Order) -> Sugg
         diff=unified(original.code, document["code"], ("original", "rewrite")) if document["code"] else None,
         reduction=_reduction(document),
         pairs=_pairs(steps),
-        steps=tuple(steps),
+        steps=tuple(step | {"data": COPIES.get(step["data_copy"])} for step in steps),
+        command=f"snipbench apply {document['suggestion_id']}" if document["verdict"] == "verified" else None,
     )
 
 

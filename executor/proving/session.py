@@ -200,7 +200,9 @@ class ProofSession:
         before = bracketing.read(self._source, target)
         with self._awake():
             begun = self._clock.monotonic()
-            loaded = self._process.ask("load", call.to_wire() | {"fresh_input": True}, timeout, cancel)
+            loaded = self._process.ask(
+                "load", call.to_wire() | {"fresh_input": True, "unmeasured": True}, timeout, cancel
+            )
             failure = failure_in(loaded)
             ran = loaded
             if failure is None and not loaded.timed_out:

@@ -43,11 +43,12 @@ SETTLE_SECONDS = 5.0
 
 @dataclass(slots=True)
 class Current:
-    """The snippet that is loaded, between ``load`` and ``after``."""
+    """The snippet that is loaded, between ``load`` and ``after``. ``measured``: peaks and metrics are asked for."""
 
     call: SnippetCall
     loaded: Loaded
     stack: ExitStack
+    measured: bool
 
 
 class Session:
@@ -118,7 +119,9 @@ class Session:
     def load(self, body: Body) -> Body:
         """Everything that a run needs and that is not timed; resets the peaks last.
 
-        Replies with the failure of the snippet's own module, if it has one, and the seconds by stage.
+        With ``body["unmeasured"]`` peaks and Spark's metrics are left alone, here and in :meth:`after`: a proof times
+        this part too, and believes nothing that its session says of itself. Replies with the failure of the snippet's
+        own module, if it has one, and the seconds by stage.
         """
         begun = perf_counter()
         self._unload()
@@ -140,12 +143,15 @@ class Session:
                 "seconds": {"load": perf_counter() - begun},
             }
         loaded_at = perf_counter()
-        self._metrics.mark()
+        measured = not body.get("unmeasured")
+        if measured:
+            self._metrics.mark()
         marked_at = perf_counter()
-        if call.snippet.kind is not Kind.SQL:
-            self._python.reset(own_process=call.snippet.kind is Kind.FUNCTION)
-        self._pools.reset()
-        self._current = Current(call, loaded, stack)
+        if measured:
+            if call.snippet.kind is not Kind.SQL:
+                self._python.reset(own_process=call.snippet.kind is Kind.FUNCTION)
+            self._pools.reset()
+        self._current = Current(call, loaded, stack, measured)
         seconds = {
             "load": loaded_at - begun,
             "mark": marked_at - loaded_at,
@@ -208,15 +214,11 @@ class Session:
         if lost is None and body.get("failed"):
             lost = self._jobs.settle(SETTLE_SECONDS)
         times.append(perf_counter())
-        memory = {
-            "jvm_pools_peak_bytes": self._pools.peak_bytes() if self._stopped() is None else None,
-            # A statement cannot reach Python: there is nothing to guess from what idle workers do meanwhile.
-            "python_workers_peak_bytes": 0 if current.call.snippet.kind is Kind.SQL else self._python.peak_bytes(),
-        }
+        memory = self._peaks(current)
         times.append(perf_counter())
         state = self._reader.read() if lost is None else None  # meanwhile Spark's listeners catch up
         times.append(perf_counter())
-        if lost is None:
+        if lost is None and current.measured:
             metrics = self._metrics.collect()
             if memory["python_workers_peak_bytes"] == 0 and metrics.keys() & PYTHON_METRICS:
                 memory["python_workers_peak_bytes"] = None  # workers that were born and ended within the run
@@ -235,6 +237,16 @@ class Session:
             "failure": failure,
             "lost": lost,
             "seconds": {name: end - start for name, (start, end) in zip(stages, pairwise(times), strict=True)},
+        }
+
+    def _peaks(self, current: Current) -> dict[str, int | None]:
+        """Peak memory since the snippet was loaded; nothing where that is not asked for."""
+        if not current.measured:
+            return {}
+        return {
+            "jvm_pools_peak_bytes": self._pools.peak_bytes() if self._stopped() is None else None,
+            # A statement cannot reach Python: there is nothing to guess from what idle workers do meanwhile.
+            "python_workers_peak_bytes": 0 if current.call.snippet.kind is Kind.SQL else self._python.peak_bytes(),
         }
 
     def untimed(self, work: Callable[[SparkSession, SnippetCall, Loaded, Body], Body], body: Body) -> Body:

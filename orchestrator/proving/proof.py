@@ -178,9 +178,12 @@ class ProofRunner:
 
 def _taken(steps: Sequence[Step]) -> tuple[DataCopy, ...]:
     """Copies other than the clone on which the results were equal at every point."""
-    compared = [step for step in steps if step.data_copy not in {None, DataCopy.CLONE.value, DataCopy.EMPTY.value}]
-    left = {step.data_copy for step in compared if step.status is not StepStatus.PASSED}
-    return tuple(DataCopy(copy) for copy in dict.fromkeys(step.data_copy for step in compared) if copy not in left)
+    passed: dict[DataCopy, bool] = {}
+    for step in steps:
+        if step.data_copy is not None:
+            copy = DataCopy(step.data_copy)
+            passed[copy] = passed.get(copy, True) and step.status is StepStatus.PASSED
+    return tuple(copy for copy, equal in passed.items() if equal and copy not in {DataCopy.CLONE, DataCopy.EMPTY})
 
 
 def _failures(runs: PairedRuns) -> list[tuple[Side, Failure]]:

@@ -37,6 +37,8 @@ def test_every_suggestion_has_its_verdict_in_words(cards: dict[str, Any]) -> Non
     }
     assert "only in the original" in cards["exchange/arrow"]["text"]
     assert "Advice in words only" in cards["exchange/native"]["text"]
+    assert [name for name, card in cards.items() if "snipbench apply suggestion-" in card["text"]] == ["exchange/row"]
+    assert "NULLs, duplicates, ties" in cards["exchange/row"]["text"], "what a copy of the data holds"
 
 
 @pytest.mark.browser
