@@ -96,6 +96,11 @@ def _notes(profile: Profile) -> list[str]:
         notes.append(
             f"the lake keeps the first {profile.kept_calls:,} of {profile.calls:,} calls; all are in these sums"
         )
+    if profile.seconds is not None and profile.own_seconds > profile.seconds:
+        notes.append(
+            f"the own times add up to more than the {words.brief(profile.seconds)} that all took: calls that wait or "
+            "run at the same time overlap"
+        )
     if uncounted:
         notes.append(f"{uncounted:,} calls beyond the bound are counted and not timed")
     if profile.lost_calls:

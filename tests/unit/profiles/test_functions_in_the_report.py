@@ -72,6 +72,15 @@ def test_an_order_without_profiles_has_no_such_section(store: SqliteStore) -> No
     assert 'id="functions"' not in render(store, "task-1")
 
 
+def test_own_times_that_overlap_are_told(store: SqliteStore) -> None:
+    """A thousand coroutines that wait together wait a thousand times as long as the program runs."""
+    waiting = profile("row", cost("wait", 900.0), cost("run", 0.5))
+    store.insert("profiles", [profile_to_document(found) for found in (profile("pandas", cost("run", 0.9)), waiting)])
+    page = render(store, "task-1")
+    assert page.count("wait or run at the same time overlap") == 1
+    assert "more than the 1.00 s that all took" in page
+
+
 def test_functions_are_ranked_by_own_time_with_their_share_in_words(store: SqliteStore) -> None:
     seen = cost("clean", 0.8, calls=40_000, exceptions=3, observed_calls=2, observed_seconds=0.1, cpu_seconds=0.09)
     slow = profile("row", seen, cost("run", 0.2))
