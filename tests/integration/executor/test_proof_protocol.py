@@ -322,7 +322,8 @@ def test_connections_must_not_outlast_the_run(child: Child) -> None:
             write_local(1, into)
         """
         assert child.run(closes).status is RunStatus.OK
-        assert child.failure(closes.replace('kept["door"].close()', "pass")) == "LeftConnections"
+        stays = "import time; time.sleep(0.3)"  # until it has come through both relays
+        assert child.failure(closes.replace('kept["door"].close()', stays)) == "LeftConnections"
         assert child.run("write_local(1, into)").status is RunStatus.OK
 
 
