@@ -28,10 +28,13 @@ def test_ctrl_c_ends_a_long_query_within_two_seconds(home: Path, tmp_path: Path,
             stdout=log,
             stderr=log,
         )
-    query = long_query.under_way(place, psutil.Process(command.pid))
-    command.send_signal(signal.SIGINT)
-    assert query.gone(2)
-    assert command.wait(30) == 130, (tmp_path / "log").read_text()
+    try:
+        query = long_query.under_way(place, psutil.Process(command.pid))
+        command.send_signal(signal.SIGINT)
+        assert query.gone(2)
+        assert command.wait(30) == 130, (tmp_path / "log").read_text()
+    finally:
+        command.kill()  # else the next command would wait for the machine
     assert "error: interrupted" in (tmp_path / "log").read_text()
     assert list(place.iterdir()) == []
     assert json_of(run_command("status", "latest", "--home", home, "--json"))["status"] == "interrupted"
