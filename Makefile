@@ -7,24 +7,24 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
 DEVELOPERS := $(VENV)/.locked-dev
 
-.PHONY: run test check bench prove up down clean setup
+.PHONY: run test check bench prove up down clean setup developers
 
 run: setup
 	$(BIN)/snipbench run configs/quickstart.yaml
 
-test: setup $(DEVELOPERS)
+test: setup developers
 	$(BIN)/python -m pytest
 
-check: setup $(DEVELOPERS)
+check: setup developers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup $(DEVELOPERS)
+bench: setup developers
 	$(BIN)/python -m benchmarks
 
-prove: setup $(DEVELOPERS)
+prove: setup developers
 	$(BIN)/python -m benchmarks.prove
 
 # The services, in containers; SNIPBENCH_* variables say which images, ports and folders. Secrets are made once: the
@@ -45,6 +45,8 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@
+
+developers: $(DEVELOPERS)
 
 $(DEVELOPERS): $(STAMP) requirements-dev.lock
 	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import time
@@ -45,14 +44,20 @@ def stack(prepared: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
-    """The quickstart's runs on this machine, begun before the stack is started. Its analyses, which change neither plan
-    nor results, are left to the services: two proofs at once would take twice as long."""
+def order(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The quickstart but for its last analysis: a proof takes minutes; `make prove` makes one through the stack."""
+    path = tmp_path_factory.mktemp("order") / QUICKSTART.name
+    shutil.copytree(QUICKSTART.parent / "snippets", path.parent / "snippets")
+    kept, found, _ = QUICKSTART.read_text("utf-8").partition("  # Can a machine do better?")
+    assert found
+    path.write_text(kept, "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def embedded(order: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
+    """The order on this machine, begun before the stack is started."""
     home = tmp_path_factory.mktemp("embedded")
-    order = home / "order" / QUICKSTART.name
-    order.parent.mkdir()
-    shutil.copytree(QUICKSTART.parent / "snippets", order.parent / "snippets")
-    order.write_text(QUICKSTART.read_text("utf-8").partition("\nanalyses:")[0], "utf-8")
     with subprocess.Popen(
         command_line("run", order, *ONCE, "--home", home, "--json"),
         env={**environment(), "SNIPBENCH_MACHINE_LOCK": str(home / "lock")},
@@ -65,9 +70,9 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Po
 
 
 def test_the_quickstart_gives_the_same_plan_and_results_as_on_one_machine(
-    embedded: subprocess.Popen[str], stack: Composed, tmp_path: Path
+    embedded: subprocess.Popen[str], stack: Composed, order: Path, tmp_path: Path
 ) -> None:
-    done = stack.snipbench("submit", QUICKSTART, *ONCE, "--wait", "--json")
+    done = stack.snipbench("submit", order, *ONCE, "--wait", "--json")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{stack.logs()}"
     served = json_of(done)
     output, errors = embedded.communicate(timeout=600)
@@ -100,8 +105,6 @@ def test_the_quickstart_gives_the_same_plan_and_results_as_on_one_machine(
     for experiment in served["experiments"]:
         assert experiment["name"] in report
         assert [snippet for snippet in experiment["snippets"] if snippet["name"] not in report] == []
-    # One run each does not always make the same snippet the worst, and the rules rewrite only some.
-    assert set(re.findall(r"<dt>sandbox</dt>\s*<dd>(.*?)</dd>", report)) <= {"bwrap"}
 
 
 def test_candidates_can_be_jailed_where_proofs_run(stack: Composed) -> None:

@@ -281,7 +281,7 @@ def test_who_writes_a_reply_to_every_descriptor_is_ended(child: Child) -> None:
         import json, os, time
         write_local(42, into)
         reply = {"id": 10**6, "ok": True, "body": {"failure": None, "sort_keys": []}}
-        for descriptor in range(3, 64):
+        for descriptor in range(3, 4096):
             try:
                 os.write(descriptor, json.dumps(reply).encode() + bytes([10]))
             except OSError:
