@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 
 from benchmarks.result import NotMeasured
 from orchestrator.client import Client
+from orchestrator.databases.server import free_port
 
 ROOT = Path(__file__).parent.parent
 QUICKSTART = ROOT / "configs" / "quickstart.yaml"
@@ -85,15 +84,13 @@ def composed(folder: Path) -> Iterator[Composed]:
         NotMeasured: there is no Compose, or an image is missing.
     """
     project = f"snipbench-test-{os.getpid()}"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     variables = {name: os.environ.get(name, image) for name, image in IMAGES.items()} | {
         "COMPOSE": compose(),
         "COMPOSE_PROJECT_NAME": project,
         "DOCKER_BUILDKIT": "0",
         "SNIPBENCH_BUILD_NETWORK": "host",
         "SNIPBENCH_DATABASES_NETWORK": f"{project}_databases",
-        "SNIPBENCH_PORT": str(port),
+        "SNIPBENCH_PORT": str(free_port()),
         "SNIPBENCH_SECRETS": str(folder / "secrets"),
     }
     try:
@@ -162,16 +159,3 @@ def checked(command: list[str], variables: Mapping[str, str]) -> str:
 def docker(*arguments: str) -> list[str]:
     """The words that the engine's client prints."""
     return checked(["docker", *arguments], {}).split()
-
-
-def wait_for(what: str, true: Callable[[], bool], seconds: float) -> None:
-    """Until ``true()`` is.
-
-    Raises:
-        TimeoutError: it was not in time.
-    """
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not in {seconds:g} s: {what}")
-        time.sleep(0.2)

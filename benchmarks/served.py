@@ -26,6 +26,7 @@ from orchestrator.client import Client
 from orchestrator.databases.docker.engine import connect
 from orchestrator.databases.docker.images import DEFAULT_VARIABLE
 from orchestrator.databases.docker.labels import selection
+from orchestrator.databases.server import free_port
 from snipbench.domain.order import Database
 from snipbench.errors import MachineError, ServiceError, StoreAway
 from snipbench.store.opening import open_store
@@ -49,7 +50,7 @@ class Served:
         self._home = folder / "home"
         self._home.mkdir()
         self._stack = stack
-        ports = {name: _free_port() for name in ("redis", "store", "api", "initializer")}
+        ports = {name: free_port() for name in ("redis", "store", "api", "initializer")}
         self._url = f"http://127.0.0.1:{ports['api']}"
         self._address = f"mongodb://127.0.0.1:{ports['store']}/chaos"
         self._environment = {
@@ -209,11 +210,6 @@ def _answers(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def _program(name: str) -> str:

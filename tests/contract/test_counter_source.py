@@ -19,6 +19,7 @@ from snipbench.resources.cgroup import CgroupSource
 from snipbench.resources.port import CounterSource, Target, TargetGone
 from snipbench.resources.process_tree import ProcessTreeSource
 from tests.contract.obedient import Obedient, Processes
+from tests.waiting import until
 
 SOURCES: dict[str, Callable[[], CounterSource]] = {
     "process": ProcessTreeSource,
@@ -57,13 +58,6 @@ def cpu_between(before: Counters, after: Counters) -> float:
     assert before.cpu_seconds is not None
     assert after.cpu_seconds is not None
     return after.cpu_seconds - before.cpu_seconds
-
-
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
 
 
 def read_until_gone(source: CounterSource, target: Target, seconds: float = 60.0) -> None:

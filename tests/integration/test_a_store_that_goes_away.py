@@ -7,9 +7,8 @@ import queue
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pymongo
@@ -25,6 +24,7 @@ from snipbench.resources.process_tree import ProcessTreeSource
 from snipbench.store.opening import open_store
 from snipbench.store.port import DocumentStore
 from snipbench.store.sqlite import SqliteStore
+from tests.waiting import until
 
 SETTINGS = MonitorSettings(interval_seconds=0.02, batch_size=20, batch_age_seconds=0.1, queue_size=10)
 """Little memory: what the spool does not keep is dropped soon."""
@@ -89,19 +89,12 @@ class Watched:
     def spool_grows(self) -> None:
         """Waits until much more is on disk than memory may hold."""
         lines = 10 * SETTINGS.queue_size
-        eventually(lambda: sum(path.read_bytes().count(b"\n") for path in self.spool.glob("*/*")) > lines)
+        until(lambda: sum(path.read_bytes().count(b"\n") for path in self.spool.glob("*/*")) > lines)
 
     def stop(self) -> MonitorSummary:
         summary = self.monitor.stop()
         self.source.close()
         return summary
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
 
 
 def nothing_is_lost_and_nothing_twice(watched: Watched, summary: MonitorSummary) -> None:
@@ -119,7 +112,7 @@ def watched(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]
     store = SqliteStore(tmp_path / "store.sqlite") if "relay" not in request.fixturenames else relayed_store(request)
     watched = Watched(store, tmp_path)
     watched.monitor.start()
-    eventually(lambda: store.count("samples") > 0)
+    until(lambda: store.count("samples") > 0)
     yield watched
     watched.stop()
     store.close()
@@ -194,9 +187,9 @@ def test_what_a_killed_monitor_left_on_disk_is_sent_by_the_next_one(
         [sys.executable, "-c", WATCHING, relay[1], str(spool)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
     )
     store = open_store(relay[1])
-    eventually(lambda: store.count("samples") > 0)
+    until(lambda: store.count("samples") > 0)
     relay[0].cut()
-    eventually(lambda: sum(path.read_bytes().count(b"\n") for path in spool.glob("*/*")) > 50)
+    until(lambda: sum(path.read_bytes().count(b"\n") for path in spool.glob("*/*")) > 50)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     (segment,) = spool.glob("*/*")

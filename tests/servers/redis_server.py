@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from orchestrator.databases.server import free_port
+
 
 @contextmanager
 def redis_server(directory: Path, password: str | None = None) -> Iterator[str]:
     """Serve until left; the address is ``redis://127.0.0.1:PORT/0``, with the password in it where there is one."""
     program = shutil.which("redis-server")
     assert program is not None, "no redis-server"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(directory)]
     settings = directory / "redis.conf"
     settings.write_text(f"requirepass {password}\n" if password else "")

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.composed import QUICKSTART, Composed, called, composed, docker, hashes, stages, wait_for
+from benchmarks.composed import QUICKSTART, Composed, called, composed, docker, hashes, stages
 from orchestrator.initializer.orphans import INTERVAL_SECONDS
 from tests.e2e.conftest import command_line, environment, json_of
 from tests.orders import ENDLESS
+from tests.waiting import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(2400)]
 
@@ -143,12 +144,12 @@ def test_a_clone_outlives_its_initializer_and_down_leaves_nothing_of_a_task_unde
     assert submitted.returncode == 0, submitted.stderr
     task_id = submitted.stdout.strip()
     with stack.client() as client:
-        wait_for("the task's clone", lambda: client.task(task_id)["last_event"] in SERVED, 120)
+        until(lambda: client.task(task_id)["last_event"] in SERVED, 120)
     (clone,) = stack.clones()
     initializer = f"{stack.project}-initializer-1"
     docker("restart", initializer)
     health = ("inspect", "--format", "{{.State.Health.Status}}", initializer)
-    wait_for("the initializer", lambda: docker(*health) == ["healthy"], 120)
+    until(lambda: docker(*health) == ["healthy"], 120)
     time.sleep(2 * INTERVAL_SECONDS)  # it has looked for orphans
     assert stack.clones() == [clone]
     stack.down()

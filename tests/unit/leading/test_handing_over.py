@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -32,6 +31,7 @@ from snipbench.domain.run import Failure, TaskStatus
 from snipbench.domain.task import Lease
 from snipbench.errors import DatabaseError, LeaderStopped, MachineError, SnipbenchError
 from tests.unit.leading.memory import CLOCK, ORDER, MemoryEngine, World, task_of, whole
+from tests.waiting import until
 
 
 class Threads:
@@ -93,13 +93,6 @@ def served(parts: Parts, workers: Threads, monkeypatch: pytest.MonkeyPatch) -> P
 def freeze(hold: Taken) -> None:
     """Let a worker fall silent, as one does that was suspended."""
     hold._end.set()
-
-
-def until(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def events(parts: Parts, task_id: str) -> list[dict[str, object]]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from snipbench.errors import StoreAway
 from snipbench.resources.port import Target, TargetGone
 from snipbench.store.port import Document
 from snipbench.store.sqlite import SqliteStore
+from tests.waiting import until
 
 EXECUTOR = Target("executor", pid=1)
 IDENTITY = StreamId("task-1", "exchange", "stream-1")
@@ -83,13 +83,6 @@ def events() -> Events:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path)
-
-
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.01)
 
 
 def sequences(store: SqliteStore) -> list[int]:
