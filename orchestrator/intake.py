@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from orchestrator.leading.taskbook import TaskBook
 from orchestrator.orders import parse_order
+from orchestrator.orders.effort import Effort
 from orchestrator.orders.sources import InlinedSources, Sources
+from orchestrator.planning import plan_bytes, planned_runs
 from snipbench.clock import Clock, to_text
 from snipbench.domain.model import Scalar
 from snipbench.domain.order import Order
@@ -19,6 +21,10 @@ from snipbench.store.port import DocumentStore
 MAX_FILES = 500
 MAX_FILES_CHARACTERS = 4 * 2**20
 """An order is one document of the store, which has room for 16 MB."""
+MAX_PLAN_BYTES = 15_000_000
+"""A plan is one document as well."""
+MAX_READING_SECONDS = 10.0
+"""Of the processor, for an order that somebody else sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +103,26 @@ def take_in(
     """Store an order and queue its task. The same ids again store nothing twice.
 
     Raises:
-        OrderError: the order has mistakes, all of them.
+        OrderError: the order has mistakes, all of them; or it takes more than ``MAX_READING_SECONDS`` to read.
         UsageError: an override is out of range.
         SourceError: a file that the order names could not be fetched.
     """
     from orchestrator.orders.warnings import find_warnings
 
     kept = Kept(configuration.sources)
+    effort = Effort(configuration.file_name, MAX_READING_SECONDS)
     loaded = parse_order(
         configuration.text,
         file_name=configuration.file_name,
         sources=kept,
+        effort=effort,
         warmups=overrides.get("warmups"),
         repetitions=overrides.get("repetitions"),
         seed=overrides.get("seed"),
     )
     _refuse_local_export(loaded.order)
+    _refuse_long_plan(loaded.order)
+    warnings = find_warnings(loaded, effort)
     order_id, task_id = ids
     record = OrderRecord(
         order_id=order_id,
@@ -129,7 +139,7 @@ def take_in(
         order_id,
         task_id,
         experiment_ids(task_id, [experiment.name for experiment in loaded.order.experiments]),
-        tuple(str(warning) for warning in find_warnings(loaded)),
+        tuple(str(warning) for warning in warnings),
     )
 
 
@@ -139,6 +149,17 @@ def _refuse_local_export(order: Order) -> None:
         export = getattr(analysis, "export", None)
         if export is not None and ("://" not in export or export.startswith(("file:", "local:"))):
             raise UsageError(f"analyses.{analysis.name}.export: a submitted order exports to an object store only")
+
+
+def _refuse_long_plan(order: Order) -> None:
+    """A plan that the store has no room for would end its task only when somebody leads it."""
+    size = plan_bytes(order)
+    if size > MAX_PLAN_BYTES:
+        runs = sum(planned_runs(order, experiment) for experiment in order.experiments)
+        raise UsageError(
+            f"the order asks for {runs} runs, a plan of {size / 1e6:.0f} MB; a service keeps plans of at most "
+            f"{MAX_PLAN_BYTES / 1e6:.0f} MB: split the order, or run it on one machine"
+        )
 
 
 def experiment_ids(task_id: str, names: list[str]) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ RUN_OVERHEAD_SECONDS = 0.05
 SESSION_SECONDS = 5.0
 CLONE_SECONDS = 1.0
 MAX_SLOTS = 200_000
+LINE_BYTES = 210
+"""Of a run in a plan that is stored, without names and parameters."""
 """More runs than this are taken for a slip of the pen."""
 
 
@@ -144,6 +146,19 @@ def planned_runs(order: Order, experiment: Experiment) -> int:
     for values in experiment.parameters.values():
         points *= len(values)
     return len(experiment.snippets) * points * (warmups * order.sessions + repetitions)
+
+
+def plan_bytes(order: Order) -> int:
+    """How long the plan is at most as a document of the store: it holds a line for each run."""
+    total = 0
+    for experiment in order.experiments:
+        names = 2 * len(experiment.name) + 2 * max(len(snippet.name) for snippet in experiment.snippets)
+        values = [
+            max(len(canonical_json(value).encode()) for value in found) for found in experiment.parameters.values()
+        ]
+        keys = sum(len(name) + 8 for name in experiment.parameters)
+        total += planned_runs(order, experiment) * (LINE_BYTES + names + keys + sum(values))
+    return total
 
 
 @dataclass(frozen=True, slots=True)

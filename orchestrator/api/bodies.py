@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from orchestrator.api.problems import Problem
+from orchestrator.orders.document import MAX_BYTES, MAX_DEPTH
 
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 JSON_TYPE = "application/json"
@@ -79,8 +80,19 @@ class Submission(BaseModel):
         return {"warmups": self.warmups, "repetitions": self.repetitions, "seed": self.seed}
 
     def text(self) -> str:
-        """The order's text; an object becomes JSON, which is YAML."""
-        return self.order if isinstance(self.order, str) else json.dumps(self.order, indent=2, ensure_ascii=False)
+        """The order's text; an object becomes JSON, which is YAML.
+
+        Raises:
+            Problem: the object is no order: too long, or too deep to be indented.
+        """
+        if isinstance(self.order, str):
+            return self.order
+        # Indented, every value would have a line of its own, as far to the right as it is deep: looked at before.
+        if _depth(self.order) > MAX_DEPTH:
+            raise Problem(422, "request", f"order: values are nested too deeply; at most {MAX_DEPTH} levels")
+        if len(json.dumps(self.order, ensure_ascii=False)) > MAX_BYTES:
+            raise Problem(422, "request", f"order: an order has at most {MAX_BYTES} bytes")
+        return json.dumps(self.order, indent=2, ensure_ascii=False)
 
 
 def read_submission(content_type: str, body: bytes, query: dict[str, str]) -> Submission:
@@ -125,6 +137,16 @@ def _numbers(query: dict[str, str]) -> dict[str, Any]:
     if unknown:
         raise Problem(422, "request", f"there is no parameter {unknown[0]!r}")
     return dict(query)
+
+
+def _depth(value: Any) -> int:
+    """How deep an object is nested; one that is too deep is not looked at to its bottom."""
+    depth, level = 0, [value]
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        inner = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+        level = [one for values in inner for one in values]
+    return depth
 
 
 def _text(body: bytes) -> str:

@@ -15,7 +15,10 @@ from orchestrator.orders.mistakes import Findings, Place
 
 MAX_BYTES = 2**20
 MAX_VALUES = 50_000
+"""Once aliases are expanded."""
 MAX_DEPTH = 40
+MAX_DIGITS = 1000
+"""Of a whole number; Python writes down none of more than 4,300."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,9 @@ def decode(raw: bytes | str, findings: Findings) -> str | None:
 
 def read_document(text: str, findings: Findings) -> Node | None:
     """The document's root mapping; ``None`` if there is none to go on with (then ``findings`` says why)."""
-    root = _compose(text, findings)
+    from orchestrator.orders.composing import compose  # with ruamel's parser
+
+    root = compose(text, findings)
     if root is None:
         return None
     walk = _Walk(findings)
@@ -100,47 +105,6 @@ def shape_of(value: Any) -> str:
         return "true" if value else "false"
     shown = repr(value)
     return shown if len(shown) <= 80 else shown[:77] + "..."
-
-
-def _compose(text: str, findings: Findings) -> Any:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        root = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = Place(mark.line + 1, mark.column + 1) if mark is not None else Place(1, 1)
-        findings.add(place, "", _explain(error, text, place))
-        return None
-    except RecursionError:
-        findings.add(Place(1, 1), "", f"values are nested too deeply; at most {MAX_DEPTH} levels")
-        return None
-    except YAMLError as error:
-        # The reader's errors (control characters) carry a position in the text instead of a mark.
-        position = getattr(error, "position", 0)
-        before = text[:position]
-        place = Place(before.count("\n") + 1, len(before) - before.rfind("\n"))
-        character = getattr(error, "character", None)
-        shown = f"character U+{character:04X}" if isinstance(character, int) else "a character"
-        findings.add(place, "", f"{shown} is not allowed in YAML")
-        return None
-    if root is None:
-        findings.add(Place(1, 1), "", "the file is empty; `snipbench init` writes an order to start from")
-    return root
-
-
-def _explain(error: Any, text: str, place: Place) -> str:
-    problem = error.problem or error.context or "not YAML"
-    lines = text.splitlines()
-    line = lines[place.line - 1] if place.line <= len(lines) else ""
-    if "\t" in line[: place.column]:
-        return "a tab; YAML is indented with spaces only"
-    if "another document" in problem:
-        return "a second document; an order file holds one (remove the line ---)"
-    if "undefined alias" in problem:
-        return f"not YAML: {problem}; a value that starts with * stands in quotes"
-    return f"not YAML: {problem}"
 
 
 class _Walk:
@@ -265,5 +229,7 @@ def _is_unicode(text: str) -> bool:
 def _integer(text: str) -> int:
     plain = text.replace("_", "").lower()
     digits = plain.lstrip("+-")
+    if len(digits) > MAX_DIGITS:
+        raise ValueError("too long")
     base = 16 if digits.startswith("0x") else 8 if digits.startswith("0o") else 2 if digits.startswith("0b") else 10
     return int(plain, base)

@@ -45,7 +45,7 @@ def parse_python(text: str) -> ast.Module | CodeProblem:
     except SyntaxError as error:
         return CodeProblem(error.lineno or 1, max(error.offset or 1, 1), f"Python cannot read this: {error.msg}")
     except (ValueError, RecursionError, MemoryError) as error:
-        return CodeProblem(1, 1, f"Python cannot read this: {error}")
+        return CodeProblem(1, 1, f"Python cannot read this: {error or 'it is nested too deeply'}")
 
 
 def entry_of(module: ast.Module, entry: str) -> EntrySignature | CodeProblem | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from orchestrator.orders.checks import check_order
 from orchestrator.orders.code import Codebook, CodePlace
 from orchestrator.orders.document import MAX_BYTES, decode, read_document
+from orchestrator.orders.effort import Effort
 from orchestrator.orders.mistakes import Findings
 from orchestrator.orders.resolve import Overrides, resolve
 from orchestrator.orders.sources import FolderSources, InlinedSources, Sources
@@ -16,6 +17,9 @@ from orchestrator.orders.structure import read_structure
 from orchestrator.planning import too_many_runs
 from snipbench.domain.order import Order
 from snipbench.errors import UsageError
+
+MAX_CODE_CHARACTERS = 6 * 2**20
+"""Every snippet's counted, also where several have the same: each carries its own in the order that is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def read_order(
     except OSError as error:
         reason = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
         raise UsageError(f"order file {str(path)!r} {reason}") from error
-    return _load(raw, str(path), path, FolderSources(path.parent), overrides)
+    return _load(raw, Findings(str(path)), path, FolderSources(path.parent), overrides)
 
 
 def parse_order(
@@ -63,6 +67,7 @@ def parse_order(
     files: Mapping[str, str] | None = None,
     base: Path | None = None,
     sources: Sources | None = None,
+    effort: Effort | None = None,
     warmups: int | None = None,
     repetitions: int | None = None,
     seed: int | None = None,
@@ -70,16 +75,18 @@ def parse_order(
     """Read an order from its text, with the files it names from ``sources``, ``files`` or the folder ``base``.
 
     Raises:
-        OrderError: the text has mistakes; all of them, in file order.
+        OrderError: the text has mistakes, all of them, in file order; or reading it takes more than the ``effort``.
         UsageError: an override is out of range.
     """
     if sources is None:
         sources = InlinedSources(files or {}) if base is None or files is not None else FolderSources(base)
-    return _load(text, file_name, None, sources, _overrides(warmups, repetitions, seed))
+    return _load(text, Findings(file_name, effort), None, sources, _overrides(warmups, repetitions, seed))
 
 
-def _load(raw: bytes | str, file: str, path: Path | None, sources: Sources, overrides: Overrides) -> LoadedOrder:
-    findings = Findings(file)
+def _load(
+    raw: bytes | str, findings: Findings, path: Path | None, sources: Sources, overrides: Overrides
+) -> LoadedOrder:
+    file = findings.file
     text = decode(raw, findings)
     root = None if text is None else read_document(text, findings)
     if text is None or root is None:
@@ -90,7 +97,7 @@ def _load(raw: bytes | str, file: str, path: Path | None, sources: Sources, over
     if findings or shape is None:
         raise findings.error()
     order = resolve(shape, codebook.codes, overrides)
-    if problem := too_many_runs(order):
+    if problem := too_many_runs(order) or _too_much_code(order):
         findings.add(root.key_place("experiments"), "experiments", problem)
         raise findings.error()
     return LoadedOrder(
@@ -102,6 +109,15 @@ def _load(raw: bytes | str, file: str, path: Path | None, sources: Sources, over
         files=dict(codebook.files),
         places=dict(codebook.places),
     )
+
+
+def _too_much_code(order: Order) -> str | None:
+    """What to say of an order that says too much: one file may be the code of many snippets."""
+    snippets = [snippet for experiment in order.experiments for snippet in experiment.snippets]
+    characters = sum(len(snippet.code) + len(snippet.input or "") for snippet in snippets)
+    if characters <= MAX_CODE_CHARACTERS:
+        return None
+    return f"the snippets have {characters} characters of code and input; at most {MAX_CODE_CHARACTERS} together"
 
 
 def _overrides(warmups: int | None, repetitions: int | None, seed: int | None) -> Overrides:

@@ -73,6 +73,7 @@ class _Checker:
 
     def check(self, snippet: Node, indexes: tuple[int, int]) -> set[str] | None:
         """Check one snippet; the parameters it uses, ``None`` if that cannot be told."""
+        self._findings.effort.check()
         baseline = self._baseline(snippet)
         place = self._codebook.take(indexes, self._experiment, snippet, self._findings)
         kind = _kind(snippet)
@@ -143,6 +144,7 @@ class _Checker:
 
     def _query(self, text: str, place: TextPlace, leads: Node) -> set[str]:
         """Check a query; the parameters it names."""
+        self._findings.effort.check()
         problem = query_problem(text)
         if problem is not None:
             self._tell([problem], place, leads)

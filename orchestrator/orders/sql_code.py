@@ -3,6 +3,7 @@ form that Spark takes."""
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import logging
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 from orchestrator.orders.mistakes import hint
 from orchestrator.orders.python_code import CodeProblem
 
+MAX_PARSED = 50_000
+"""Characters of a query of which a tree is made; sqlglot takes some ten microseconds for each."""
 _STARTS = ("SELECT", "WITH", "FROM", "VALUES", "TABLE", "(")
 
 
@@ -70,21 +73,24 @@ def placeholders(text: str) -> tuple[Placeholder, ...]:
     if isinstance(read, CodeProblem):
         return ()
     found = []
+    places = Places(text)
     for colon, name in itertools.pairwise(read):
         apart = colon.start == 0 or not (text[colon.start - 1].isalnum() or text[colon.start - 1] in "_:`")
         word = name.text
         if colon.token_type is TokenType.COLON and apart and name.start == colon.end + 1 and word.isidentifier():
-            place = place_in(text, colon.start, "")
-            found.append(Placeholder(word, place.line, place.column))
+            found.append(Placeholder(word, *places.of(colon.start)))
     return tuple(found)
 
 
 def parsed(text: str) -> Any | None:
-    """sqlglot's tree of the query; ``None`` where sqlglot cannot read it, which says nothing about Spark."""
+    """sqlglot's tree of the query; ``None`` where sqlglot cannot read it, which says nothing about Spark, or would take
+    seconds for it."""
     import sqlglot
     from sqlglot.errors import SqlglotError
 
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
+    if len(text) > MAX_PARSED:
+        return None
     try:
         return sqlglot.parse_one(text, dialect="spark")
     except (SqlglotError, RecursionError):
@@ -98,14 +104,14 @@ def unknown_views(text: str, views: Sequence[str]) -> Iterator[CodeProblem]:
     tree = parsed(text)
     if tree is None:
         return
+    places = Places(text)
     known = {view.lower() for view in views} | {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
     for table in tree.find_all(exp.Table):
         name = table.this
         if not isinstance(name, exp.Identifier) or table.db or name.name.lower() in known:
             continue
-        yield place_in(
-            text,
-            name.meta.get("start", 0),
+        yield CodeProblem(
+            *places.of(name.meta.get("start", 0)),
             f"{name.name!r} is no table of the experiment{hint(name.name, views, what='tables')}",
         )
 
@@ -125,7 +131,18 @@ def column_count(text: str) -> int | None:
     return len(tree.expressions)
 
 
+class Places:
+    """Lines and columns of a text's characters, both counted from 1."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(index + 1 for index, character in enumerate(text) if character == "\n")]
+
+    def of(self, index: int) -> tuple[int, int]:
+        """Of the character ``index``."""
+        line = bisect.bisect_right(self._starts, index)
+        return line, index - self._starts[line - 1] + 1
+
+
 def place_in(text: str, start: int, message: str) -> CodeProblem:
     """The message at the line and column of the text's character ``start``."""
-    before = text[:start]
-    return CodeProblem(before.count("\n") + 1, len(before) - before.rfind("\n"), message)
+    return CodeProblem(*Places(text).of(start), message)

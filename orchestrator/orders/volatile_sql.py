@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from orchestrator.orders.python_code import CodeProblem
-from orchestrator.orders.sql_code import place_in, tokens
+from orchestrator.orders.sql_code import Places, tokens
 
 CLOCKS = frozenset({"now", "curdate", "current_date", "current_time", "current_timestamp", "localtimestamp"})
 _BARE_CLOCKS = frozenset({"current_date", "current_time", "current_timestamp", "localtimestamp"})
@@ -19,11 +19,12 @@ def volatile_parts(text: str) -> tuple[CodeProblem, ...]:
     read = tokens(text)
     if isinstance(read, CodeProblem):
         return ()
-    found = [*_limits(text, read), *_calls(text, read)]
+    places = Places(text)
+    found = [*_limits(places, read), *_calls(places, read)]
     return tuple(sorted(found, key=lambda problem: (problem.line, problem.column)))
 
 
-def _limits(text: str, read: Sequence[Any]) -> Iterator[CodeProblem]:
+def _limits(places: Places, read: Sequence[Any]) -> Iterator[CodeProblem]:
     """LIMIT or OFFSET where no ORDER BY stands in the same query, at the same depth of parentheses."""
     from sqlglot.tokens import TokenType
 
@@ -39,12 +40,12 @@ def _limits(text: str, read: Sequence[Any]) -> Iterator[CodeProblem]:
         elif token.token_type is TokenType.ORDER_BY:
             ordered[-1] = True
         elif token.token_type is TokenType.LIMIT and not ordered[-1]:
-            yield place_in(text, token.start, "LIMIT without ORDER BY: which rows come is left to chance")
+            yield CodeProblem(*places.of(token.start), "LIMIT without ORDER BY: which rows come is left to chance")
         elif token.token_type is TokenType.TABLE_SAMPLE:
-            yield place_in(text, token.start, "TABLESAMPLE: which rows come is left to chance")
+            yield CodeProblem(*places.of(token.start), "TABLESAMPLE: which rows come is left to chance")
 
 
-def _calls(text: str, read: Sequence[Any]) -> Iterator[CodeProblem]:
+def _calls(places: Places, read: Sequence[Any]) -> Iterator[CodeProblem]:
     from sqlglot.tokens import TokenType
 
     for index, token in enumerate(read):
@@ -58,4 +59,4 @@ def _calls(text: str, read: Sequence[Any]) -> Iterator[CodeProblem]:
             continue
         shown = f"{name}()" if called else name
         reason = "a clock: its value differs from run to run" if name in CLOCKS else "a random value"
-        yield place_in(text, token.start, f"{shown} is {reason}")
+        yield CodeProblem(*places.of(token.start), f"{shown} is {reason}")

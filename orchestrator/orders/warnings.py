@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from orchestrator.orders.code import TextPlace
+from orchestrator.orders.effort import Effort
 from orchestrator.orders.python_code import CodeProblem
 from orchestrator.orders.read import LoadedOrder
 from orchestrator.orders.volatile_python import volatile_calls
 from orchestrator.orders.volatile_sql import volatile_parts
 from snipbench.domain.order import Experiment, Kind, Order, Role
+
+MAX_WARNINGS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +31,28 @@ class OrderWarning:
         return f"{self.file}:{self.line}:{self.column}: {self.path}: warning: {self.message}"
 
 
-def find_warnings(loaded: LoadedOrder) -> tuple[OrderWarning, ...]:
-    """All warnings of an order without mistakes, in the order of its snippets."""
-    found: list[OrderWarning] = []
-    for experiment in loaded.order.experiments:
-        for warning in _experiment(loaded, experiment):
-            if warning not in found:
-                found.append(warning)
-    found.extend(_unused_databases(loaded.file, loaded.order))
+def find_warnings(loaded: LoadedOrder, effort: Effort | None = None) -> tuple[OrderWarning, ...]:
+    """The warnings of an order without mistakes, in the order of its snippets; at most ``MAX_WARNINGS``.
+
+    Raises:
+        OrderError: looking for them takes more than the ``effort``.
+    """
+    found: dict[OrderWarning, None] = {}
+    effort = effort or Effort(loaded.file)
+    every = chain(
+        *(_experiment(loaded, experiment, effort) for experiment in loaded.order.experiments),
+        _unused_databases(loaded.file, loaded.order),
+    )
+    for warning in every:
+        found[warning] = None
+        if len(found) == MAX_WARNINGS:
+            break
     return tuple(found)
 
 
-def _experiment(loaded: LoadedOrder, experiment: Experiment) -> Iterator[OrderWarning]:
+def _experiment(loaded: LoadedOrder, experiment: Experiment, effort: Effort) -> Iterator[OrderWarning]:
     for snippet in experiment.snippets:
+        effort.check()
         if snippet.role is Role.FLOOR:
             continue
         places = loaded.places[experiment.name, snippet.name]

@@ -90,7 +90,7 @@ class CloneChoice(StrEnum):
 class Limits(Model):
     """Limits of a reference database's container; embedded mode reports them as ignored."""
 
-    cpus: float | None = Field(default=None, gt=0)
+    cpus: float | None = Field(default=None, gt=0, le=4096)
     memory_bytes: Bytes | None = Field(default=None, alias="memory", ge=2**20)
 
 

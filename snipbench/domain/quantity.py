@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _BYTES = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+MAX_BYTES = 2**60
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _DURATION = re.compile(rf"^{_NUMBER}\s?(us|ms|s|min|m|h)$")
 _SIZE = re.compile(rf"^{_NUMBER}\s?([kKmMgGtT]?)(?:i?[bB])?$")
@@ -42,7 +43,10 @@ def parse_size(text: str) -> int:
     match = _SIZE.match(text)
     if match is None:
         raise ValueError(f"{text!r} is no size; write a number with kB, MB, GB or TB (or k, m, g, t), such as 256MB")
-    return round(float(match[1]) * _BYTES[match[2].lower()])
+    size = float(match[1]) * _BYTES[match[2].lower()]
+    if size > MAX_BYTES:
+        raise ValueError(f"{text!r} is out of range: at most 1048576TB")
+    return round(size)
 
 
 def parse_percent(text: str) -> float:
@@ -75,9 +79,16 @@ def _read(value: Any, parse: Any, wanted: str) -> Any:
             return parse(value)
         except ValueError as error:
             raise PydanticCustomError("quantity", "{reason}", {"reason": str(error)}) from error
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         raise PydanticCustomError("quantity", "{shown} is not {wanted}", {"shown": repr(value), "wanted": wanted})
     return value
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of more digits than a float takes
+        return False
 
 
 def _json_schema(pattern: re.Pattern[str]) -> WithJsonSchema:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
+import bson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.orders import parse_order
-from orchestrator.planning import estimate_seconds, make_plan, parameter_points, plan_document
+from orchestrator.planning import estimate_seconds, make_plan, parameter_points, plan_bytes, plan_document
 from snipbench.domain.order import Order, Schedule
 from snipbench.domain.plan import Phase, Plan, Slot
 from snipbench.errors import UsageError
+from snipbench.records.plans import plan_to_document
 
 HASHES = {"shop": "d" * 64}
 TEXT = """\
@@ -71,6 +73,13 @@ orders = st.integers(1, 12).flatmap(
 
 def measured(plan: Plan) -> list[Slot]:
     return [slot for slot in plan.slots if slot.phase is Phase.MEASURED]
+
+
+@settings(max_examples=20, deadline=None)
+@given(orders)
+def test_how_long_a_plan_is_as_a_document_is_known_before_it_is_made(order: Order) -> None:
+    size = len(bson.encode(plan_to_document("task-1", make_plan(order, HASHES))))
+    assert 0.6 * plan_bytes(order) < size < plan_bytes(order) + 300
 
 
 @settings(max_examples=40, deadline=None)
