@@ -30,7 +30,7 @@ def analyse(wanted: AnalysisRequest, response: Response, service: The, _: Submit
     try:
         analysis = Classify.model_validate(wanted.analysis)
     except ValidationError as error:
-        texts = [f"analysis.{'.'.join(str(step) for step in one['loc'])}: {one['msg']}" for one in error.errors()]
+        texts = [f"analysis.{'.'.join(str(step) for step in one['loc'])}: {one['msg']}" for one in error.errors()[:20]]
         raise Problem(422, "request", "; ".join(texts)) from None
     if analysis.export is not None:
         # A place that this service could write to is the service's business, not the caller's.

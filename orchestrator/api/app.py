@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from orchestrator.api import analyses, events, health, metrics, orders, problems, tasks
@@ -22,6 +23,9 @@ Submit orders, follow their tasks, fetch results and reports.
 Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem documents. With tokens configured every route but
 `/healthz` and `/readyz` needs `Authorization: Bearer …`.
 """
+
+SUBMISSIONS_AT_ONCE = 4
+"""More wait; each may take seconds of the processor, or wait for a source's answers."""
 
 
 def create_app(service: Service) -> FastAPI:
@@ -55,11 +59,12 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.metrics = counted
+    app.state.submitting = CapacityLimiter(SUBMISSIONS_AT_ONCE)
     problems.install(app)
     for module in (orders, tasks, events, analyses, health, metrics):
         app.include_router(module.router)
     _describe_submission(app)
-    app.add_middleware(BodyLimit, limit=service.settings.max_body_bytes)
+    app.add_middleware(BodyLimit, limit=service.settings.max_body_bytes, tokens=service.tokens)
     if service.tokens is None:
         app.add_middleware(LoopbackName)
     app.add_middleware(Accounts, metrics=counted)

@@ -11,6 +11,8 @@ from typing import Any
 from starlette.datastructures import Headers
 
 from orchestrator.api.problems import Problem, answer
+from orchestrator.api.service import known
+from orchestrator.api.tokens import Tokens
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -25,11 +27,15 @@ DROP_SECONDS = 5.0
 
 
 class BodyLimit:
-    """ASGI layer that answers 413 to a body over ``limit`` bytes, however its length was announced."""
+    """ASGI layer that answers 413 to a body over ``limit`` bytes, however its length was announced.
 
-    def __init__(self, app: App, limit: int) -> None:
+    With ``tokens`` it keeps no body of anybody whose token it does not know: it answers 401.
+    """
+
+    def __init__(self, app: App, limit: int, tokens: Tokens | None = None) -> None:
         self._app = app
         self._limit = limit
+        self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -37,14 +43,17 @@ class BodyLimit:
             return
         headers = Headers(scope=scope)
         announced = headers.get("content-length", "0")
-        if not announced.isdigit() or int(announced) > self._limit:
+        more = scope["method"] in {"POST", "PUT", "PATCH"}
+        refusal = self._stranger(headers) if more else None
+        if refusal is None and (not announced.isdigit() or int(announced) > self._limit):
+            refusal = self._too_large()
+        if refusal is not None:
             if "expect" not in headers:  # else it waits for leave to send
                 await self._drop(receive)
-            await self._refuse(scope, receive, send)
+            await answer(refusal, scope["path"])(scope, receive, send)
             return
         # Read whole before the route: a stream that grows too long must not be half worked on.
         body = bytearray()
-        more = scope["method"] in {"POST", "PUT", "PATCH"}
         while more:
             message = await receive()
             if message["type"] != "http.request":
@@ -54,7 +63,7 @@ class BodyLimit:
             if len(body) > self._limit:
                 if more:
                     await self._drop(receive)
-                await self._refuse(scope, receive, send)
+                await answer(self._too_large(), scope["path"])(scope, receive, send)
                 return
         given = not body and scope["method"] not in {"POST", "PUT", "PATCH"}
 
@@ -78,10 +87,19 @@ class BodyLimit:
                     if not message.get("more_body", False):
                         return
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"a request has at most {self._limit} bytes"
-        response = answer(Problem(413, "too-large", detail, headers={"Connection": "close"}), scope["path"])
-        await response(scope, receive, send)
+    def _too_large(self) -> Problem:
+        return Problem(413, "too-large", f"a request has at most {self._limit} bytes", headers={"Connection": "close"})
+
+    def _stranger(self, headers: Headers) -> Problem | None:
+        """What to say to somebody whose token is not known."""
+        if self._tokens is None:
+            return None
+        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        try:
+            known(self._tokens, credentials if scheme.lower() == "bearer" and credentials else None)
+        except Problem as problem:
+            return problem
+        return None
 
 
 class LoopbackName:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from orchestrator.api.answers import OrderDetail, OrderModel, ReceiptModel, order_fields
 from orchestrator.api.bodies import EXAMPLE, JSON_TYPE, YAML_TYPES, GitLabLink, HttpLink, Submission, read_submission
@@ -89,7 +89,8 @@ async def submit(
         service.ring(Work.LEAD, receipt.task_id)
         return receipt
 
-    receipt = await run_in_threadpool(accept)
+    # Threads of their own: whoever only asks how a task is does not wait until many large orders are read.
+    receipt = await to_thread.run_sync(accept, limiter=request.app.state.submitting)
     request.state.about = {"order_id": receipt.order_id, "task_id": receipt.task_id}
     response.headers["Location"] = f"/tasks/{receipt.task_id}"
     return ReceiptModel(
@@ -103,9 +104,11 @@ async def submit(
 @router.get("/orders", summary="List orders, newest first")
 def orders(service: The, _: Reader, limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> list[OrderModel]:
     """Orders with the ids of their tasks."""
-    found = list(service.store.find("orders", order_by=("-submitted_at",), limit=limit))
-    tasks = _tasks_of(service, [str(document["_id"]) for document in found])
-    return [OrderModel(**order_fields(document, tasks.get(document["_id"], []))) for document in found]
+    # One whole order after the other: with its files it may have megabytes.
+    newest = service.store.find("orders", order_by=("-submitted_at",), limit=limit)
+    found = [order_fields(document, []) for document in newest]
+    tasks = _tasks_of(service, [fields["order_id"] for fields in found])
+    return [OrderModel(**fields | {"tasks": tasks.get(fields["order_id"], [])}) for fields in found]
 
 
 @router.get("/orders/{order_id}", summary="Show an order")

@@ -20,6 +20,7 @@ from snipbench.errors import DispatchAway
 from snipbench.store.port import Document, DocumentStore
 
 _bearer = HTTPBearer(auto_error=False, description="Needed unless the API listens on the loopback without tokens.")
+_REALM = 'Bearer realm="snipbench"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +75,33 @@ def service_of(request: Request) -> Service:
 The = Annotated[Service, Depends(service_of)]
 
 
+def known(tokens: Tokens, credentials: str | None) -> Caller:
+    """Who has sent a token.
+
+    Raises:
+        Problem: 401, there was none, or it is not known.
+    """
+    challenge = {"WWW-Authenticate": _REALM}
+    if credentials is None:
+        raise Problem(401, "token", "send a token: Authorization: Bearer …", headers=challenge)
+    caller = tokens.caller(credentials)
+    if caller is None:
+        challenge["WWW-Authenticate"] += ', error="invalid_token"'
+        raise Problem(401, "token", "the token is not known", headers=challenge)
+    return caller
+
+
 def allowed(scope: Scope) -> Callable[..., Caller]:
     """A dependency: the caller, who must have ``scope``."""
 
     def check(service: The, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None) -> Caller:
         if service.tokens is None:
             return ANYBODY
-        challenge = {"WWW-Authenticate": 'Bearer realm="snipbench"'}
-        if given is None:
-            raise Problem(401, "token", "send a token: Authorization: Bearer …", headers=challenge)
-        caller = service.tokens.caller(given.credentials)
-        if caller is None:
-            challenge["WWW-Authenticate"] += ', error="invalid_token"'
-            raise Problem(401, "token", "the token is not known", headers=challenge)
+        caller = known(service.tokens, None if given is None else given.credentials)
         if scope not in caller.scopes:
-            challenge["WWW-Authenticate"] += f', error="insufficient_scope", scope="{scope.value}"'
-            raise Problem(403, "scope", f"token {caller.name!r} lacks the scope {scope.value!r}", headers=challenge)
+            challenge = f'{_REALM}, error="insufficient_scope", scope="{scope.value}"'
+            detail = f"token {caller.name!r} lacks the scope {scope.value!r}"
+            raise Problem(403, "scope", detail, headers={"WWW-Authenticate": challenge})
         return caller
 
     return check

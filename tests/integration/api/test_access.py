@@ -40,6 +40,15 @@ def test_every_route_needs_a_known_token(guarded: Served, method: str, path: str
             assert response.json()["type"] == "urn:snipbench:problem:token"
 
 
+@pytest.mark.parametrize("token", [{}, {"Authorization": "Bearer snip_wrong"}])
+def test_nothing_is_kept_of_what_a_stranger_sends(guarded: Served, token: dict[str, str]) -> None:
+    with guarded.client() as client:
+        for body in (b"x" * 10_000_000, (b"x" * 100_000 for _ in range(100))):
+            response = client.post("/orders", content=body, headers={"Content-Type": "application/yaml", **token})
+            assert response.status_code == 401, "before its length is looked at, or any of it kept"
+            assert response.headers["content-type"] == "application/problem+json"
+
+
 def test_the_list_of_routes_above_is_complete(guarded: Served) -> None:
     paths = httpx.get(f"{guarded.url}/openapi.json", trust_env=False).json()["paths"]
     known = {(method.upper(), path) for path, methods in paths.items() for method in methods}

@@ -61,6 +61,36 @@ def test_every_reference_leads_somewhere_and_every_route_has_examples_or_schema(
     assert document["openapi"].startswith("3.1")
 
 
+def examples(part: Any) -> Iterator[tuple[Any, Any]]:
+    """Every example below a part of the document, with the schema that it is an example of."""
+    if isinstance(part, dict):
+        if "schema" in part and "example" in part:
+            yield part["schema"], part["example"]
+        if isinstance(part.get("examples"), list):
+            for example in part["examples"]:
+                yield {name: value for name, value in part.items() if name != "examples"}, example
+        part = part.values()
+    if not isinstance(part, str | int | float | bool | None):
+        for inner in part:
+            yield from examples(inner)
+
+
+def test_every_example_is_of_its_schema_and_what_is_sent_has_one(
+    client: httpx.Client, document: dict[str, Any]
+) -> None:
+    found = list(examples(document))
+    for schema, example in found:
+        Draft202012Validator({**schema, "components": document["components"]}).validate(example)
+    assert len(found) > 10
+    kind, body = "application/yaml", document["paths"]["/orders"]["post"]["requestBody"]["content"]
+    response = client.post("/orders", content=body[kind]["example"], headers={"Content-Type": kind})
+    assert response.status_code == 202, response.text
+    inline, link = document["components"]["schemas"]["Submission"]["examples"]
+    assert client.post("/orders", json=inline).status_code == 202
+    assert client.post("/orders", json=link).json()["type"] == "urn:snipbench:problem:source-refused"
+    assert document["components"]["schemas"]["AnalysisRequest"]["examples"]
+
+
 @QUIET
 @given(SUBMISSIONS)
 def test_any_submission_is_answered_as_described(

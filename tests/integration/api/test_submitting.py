@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
+from orchestrator.api.app import SUBMISSIONS_AT_ONCE
 from orchestrator.dispatch.port import Work
 from snipbench import records
 from snipbench.domain.order import Kind
+from snipbench.errors import UsageError
 
 from .conftest import FILES, ORDER, Served
 
@@ -105,6 +109,14 @@ def test_a_dataset_on_the_service_s_disk_is_refused(served: Served, dataset: str
     assert len(body["mistakes"]) == 1  # type: ignore[arg-type]
 
 
+def test_a_plan_that_the_store_has_no_room_for_is_refused_at_once(served: Served) -> None:
+    more = "".join(f"      - {{name: s{number}, kind: sql, code: select {number}}}\n" for number in range(8))
+    with served.client() as client:
+        body = {"order": ORDER + more, "files": FILES, "repetitions": 10_000}
+        answer = problem(client.post("/orders", json=body), 422)
+    assert "100020 runs, a plan of 23 MB; a service keeps plans of at most 15 MB" in str(answer["detail"])
+
+
 def test_a_yaml_bomb_is_refused(served: Served) -> None:
     with served.client() as client:
         response = client.post("/orders", content=BOMB, headers={"Content-Type": "application/yaml"})
@@ -117,6 +129,45 @@ def test_a_large_body_is_refused_however_it_is_sent(served: Served) -> None:
         problem(client.post("/orders", content=body, headers={"Content-Type": "application/yaml"}), 413)
         pieces = (b"x" * 100_000 for _ in range(100))
         problem(client.post("/orders", content=pieces, headers={"Content-Type": "application/yaml"}), 413)
+
+
+def test_an_object_that_would_be_a_thousand_times_as_long_when_it_is_indented_is_refused(served: Served) -> None:
+    deep = "[" * 200 + "1," * 100_000 + "1" + "]" * 200
+    wide = "[" + "1," * 600_000 + "1]"
+    with served.client() as client:
+        for order, why in ((deep, "nested too deeply"), (wide[:900_000] + "1]", "at most 1048576 bytes")):
+            body = f'{{"order": {{"tags": {order}}}}}'
+            response = client.post("/orders", content=body, headers={"Content-Type": "application/json"})
+            assert why in str(problem(response, 422)["detail"])
+
+
+def test_whoever_asks_how_things_are_does_not_wait_for_orders_that_are_read(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, go_on = threading.Semaphore(0), threading.Event()
+
+    def held(*_: object) -> None:
+        reading.release()
+        assert go_on.wait(60)
+        raise UsageError("read after all")
+
+    monkeypatch.setattr("orchestrator.api.orders.take_in", held)
+
+    def send() -> int:
+        with served.client() as client:
+            return client.post("/orders", json={"order": ORDER, "files": FILES}).status_code
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = [pool.submit(send) for _ in range(50)]
+        try:
+            for _ in range(SUBMISSIONS_AT_ONCE):
+                assert reading.acquire(timeout=30)
+            with served.client() as client:
+                assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+            assert not reading.acquire(blocking=False)
+        finally:
+            go_on.set()
+        assert [answer.result() for answer in answers] == [422] * 50
 
 
 @pytest.mark.parametrize("length", ["Content-Length: 10000000", "Transfer-Encoding: chunked"])
