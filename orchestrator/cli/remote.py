@@ -136,8 +136,10 @@ def remote_retry(api: str, task: str, as_json: bool) -> int:
 
 def _to_the_end(client: Any, task_id: str, as_json: bool, *, after: int = 0) -> int:
     """Show events on standard error, then the outcome on standard output."""
+    from orchestrator.client.client import ATTEMPTS
+
     status = _followed(client.events(task_id, after), err=True)
-    outcome = client.get(f"/tasks/{task_id}/results")
+    outcome = client.get(f"/tasks/{task_id}/results", tries=ATTEMPTS)
     if as_json:
         options.print_json(outcome)
     else:

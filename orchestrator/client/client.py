@@ -20,6 +20,8 @@ TIMEOUT_SECONDS = 30.0
 ATTEMPTS = 5
 TOKEN_VARIABLE = "SNIPBENCH_TOKEN"
 MAX_WAIT_SECONDS = 15.0
+FOLLOWING_ATTEMPTS = 9
+"""A stream that went well before is tried again for a minute: a service that is restarted is back by then."""
 
 
 class Client:
@@ -55,13 +57,13 @@ class Client:
     ) -> None:
         self._client.close()
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str, *, tries: int = 1) -> Any:
         """The document at a path.
 
         Raises:
             ServiceError: the service answered with a problem, or not at all.
         """
-        return self._asked("GET", path).json()
+        return self._asked("GET", path, tries=tries).json()
 
     def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
         """What the service answers to a document. With a ``key``, trying again makes nothing twice.
@@ -102,18 +104,19 @@ class Client:
         Raises:
             ServiceError: the service refused, or was away for too long.
         """
-        failures = 0
+        failures, limit = 0, ATTEMPTS
         while True:
             try:
                 for number, kind, data in self._stream(task_id, after):
-                    failures, after = 0, number or after
+                    failures, limit, after = 0, FOLLOWING_ATTEMPTS, number or after
                     yield kind, data
                     if kind == "end":
                         return
-            except httpx.TransportError as error:
+            except (httpx.TransportError, ServiceError) as error:
+                told = self._unreached(error) if isinstance(error, httpx.TransportError) else error
                 failures += 1
-                if failures >= ATTEMPTS:
-                    raise self._unreached(error) from None
+                if failures >= limit or (told is error and not error.retryable):
+                    raise told from None
             time.sleep(min(MAX_WAIT_SECONDS, 0.25 * 2**failures))
 
     def _stream(self, task_id: str, after: int) -> Iterator[tuple[int | None, str, dict[str, Any]]]:

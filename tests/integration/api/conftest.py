@@ -72,8 +72,8 @@ class Served:
 
 
 @contextmanager
-def serving(settings: ServiceSettings, *, with_tokens: bool = False) -> Iterator[Served]:
-    """Serve on a free port of the loopback until left."""
+def serving(settings: ServiceSettings, *, with_tokens: bool = False, port: int = 0) -> Iterator[Served]:
+    """Serve on a port of the loopback, a free one by default, until left."""
     secrets: dict[str, str] = {}
     tokens = None
     if with_tokens:
@@ -88,7 +88,7 @@ def serving(settings: ServiceSettings, *, with_tokens: bool = False) -> Iterator
     store = SqliteStore(settings.store)
     bells = Bells()
     service = Service(settings, store, SystemClock(), bells, tokens)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(create_app(service), log_config=None, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -5,19 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
 
 from orchestrator.client import Client
+from orchestrator.client import client as client_module
 from orchestrator.leading.lease import TaskLease
 from orchestrator.leading.taskbook import TaskBook
 from snipbench.clock import SystemClock
 from snipbench.domain.event import Stage
 from snipbench.domain.run import TaskStatus
-from snipbench.errors import ServiceError
+from snipbench.errors import ServiceError, StoreAway
+from snipbench.store.port import Document
+from snipbench.store.sqlite import SqliteStore
 
-from .conftest import Served
+from .conftest import FILES, ORDER, Served, serving, settings_for
 
 Submit = Callable[..., httpx.Response]
 
@@ -87,6 +91,36 @@ def test_a_stream_is_taken_up_after_the_last_event_seen(served: Served, submit: 
         assert client.get(f"/tasks/{task_id}/events", headers={"Last-Event-ID": "x"}).status_code == 422
     assert [line for line in text.splitlines() if line.startswith("id: ")] == ["id: 5"]
     assert "event: end" in text
+
+
+def test_whoever_watches_outlives_a_restart_of_the_service_and_a_store_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "MAX_WAIT_SECONDS", 0.05)
+    settings = settings_for(tmp_path)
+    with serving(settings) as first, first.client() as sender:
+        task_id = sender.post("/orders", json={"order": ORDER, "files": FILES}).json()["task_id"]
+        watching = Client(first.url)
+        events = watching.events(task_id)
+        seen = [next(events) for _ in range(3)]
+    with serving(settings, port=int(first.url.rpartition(":")[2])) as second, watching:
+        end(second, task_id, TaskStatus.COMPLETED, Stage.TASK_STARTED)
+        away, get = iter(range(3)), SqliteStore.get
+
+        def at_first_away(store: SqliteStore, collection: str, name: str) -> Document | None:
+            if collection == "tasks" and next(away, None) is not None:
+                raise StoreAway("the store is away")
+            return get(store, collection, name)
+
+        monkeypatch.setattr(SqliteStore, "get", at_first_away)
+        seen += events
+    assert [data.get("sequence", data.get("status")) for _, data in seen] == [1, 2, 3, 4, "completed"]
+
+
+def test_who_never_reached_the_service_is_told_so_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "MAX_WAIT_SECONDS", 0.01)
+    with Client("http://127.0.0.1:9") as client, pytest.raises(ServiceError, match="not to be reached"):
+        next(client.events("task-1"))
 
 
 def test_an_analysis_waits_for_the_task_s_end_and_is_rung_for(served: Served, submit: Submit) -> None:
