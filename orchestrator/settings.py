@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 from snipbench.errors import UsageError
 
 PREFIX = "SNIPBENCH_"
 SECRET_NAMES = ("STORE", "BROKER", "GITLAB_TOKEN", "CALLBACK_SECRET", "INITIALIZER_TOKEN")
 """Variables that hold a secret, or an address with a password in it; with ``_FILE`` they name a file."""
+_REDIS = re.compile(r"rediss?://[^/?#]+(/\d*)?(\?.*)?")
 MAX_BODY_BYTES = 4 * 2**20
 
 
@@ -31,7 +34,8 @@ class ServiceSettings:
 
     ``source_hosts`` are those that a link in a request may lead to, ``callback_hosts`` those that may be called back:
     nobody who may submit an order can make this machine talk to any other. ``databases_network`` is the network
-    of containers in which an initializer's databases are reached; None: over loopback ports.
+    of containers in which an initializer's databases are reached; None: over loopback ports. ``ready_file`` is made by
+    a worker that has reached its broker.
     """
 
     home: Path
@@ -48,6 +52,7 @@ class ServiceSettings:
     callback_hosts: frozenset[str] = frozenset()
     callback_secret: Secret | None = None
     max_body_bytes: int = MAX_BODY_BYTES
+    ready_file: Path | None = None
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret value that is known here, to be kept out of all texts."""
@@ -59,7 +64,8 @@ class ServiceSettings:
 def read_settings(environment: Mapping[str, str], home: Path) -> ServiceSettings:
     """Settings from variables: ``SNIPBENCH_STORE``, ``…BROKER``, ``…DATABASES``,
     ``…INITIALIZER_URL``, ``…INITIALIZER_TOKEN[_FILE]``, ``…DATABASES_NETWORK``, ``…API_TOKENS_FILE``, ``…GITLAB_URL``,
-    ``…GITLAB_TOKEN[_FILE]``, ``…SOURCE_HOSTS``, ``…CALLBACK_HOSTS``, ``…CALLBACK_SECRET[_FILE]``, ``…MAX_BODY_BYTES``.
+    ``…GITLAB_TOKEN[_FILE]``, ``…SOURCE_HOSTS``, ``…CALLBACK_HOSTS``, ``…CALLBACK_SECRET[_FILE]``, ``…MAX_BODY_BYTES``,
+    ``…READY_FILE``.
 
     Raises:
         UsageError: a value is none, or a file cannot be read.
@@ -68,7 +74,7 @@ def read_settings(environment: Mapping[str, str], home: Path) -> ServiceSettings
     def given(name: str) -> str | None:
         return environment.get(PREFIX + name) or None
 
-    tokens = given("API_TOKENS_FILE")
+    tokens, ready = given("API_TOKENS_FILE"), given("READY_FILE")
     databases = given("DATABASES") or "embedded"
     known: dict[str, Literal["embedded", "docker", "initializer"]] = {
         "embedded": "embedded",
@@ -95,6 +101,7 @@ def read_settings(environment: Mapping[str, str], home: Path) -> ServiceSettings
         callback_hosts=_hosts(given("CALLBACK_HOSTS")),
         callback_secret=_secret(environment, "CALLBACK_SECRET"),
         max_body_bytes=int(limit),
+        ready_file=Path(ready) if ready else None,
     )
 
 
@@ -128,9 +135,25 @@ def _secret(environment: Mapping[str, str], name: str) -> Secret | None:
 
 
 def _address(environment: Mapping[str, str], name: str) -> str | None:
-    """Addresses may hold a password, so they may stand in a file as well."""
+    """Addresses may hold a password, so they may stand in a file as well, and no message shows one.
+
+    What is looked at here is what libraries complain of by repeating it, a piece of the password perhaps.
+    """
     secret = _secret(environment, name)
-    return secret.value if secret else None
+    if secret is None:
+        return None
+    if "://" in secret.value:
+        hosts = urlsplit(secret.value).netloc.rpartition("@")[2].split(",")
+        try:
+            [urlsplit(f"//{host}").port for host in hosts]
+        except ValueError:
+            raise UsageError(
+                f"{PREFIX}{name}: no host and port where they should be; in a user or password / ? # @ : % are written "
+                "as %2F %3F %23 %40 %3A %25"
+            ) from None
+    if name == "BROKER" and not _REDIS.fullmatch(secret.value):
+        raise UsageError(f"{PREFIX}BROKER must be of the form redis://[:PASSWORD@]HOST[:PORT][/NUMBER]")
+    return secret.value
 
 
 def _hosts(text: str | None) -> frozenset[str]:
@@ -138,8 +161,6 @@ def _hosts(text: str | None) -> frozenset[str]:
 
 
 def _password(address: str) -> str | None:
-    from urllib.parse import unquote, urlsplit
-
     if "://" not in address:
         return None
     password = urlsplit(address).password

@@ -207,6 +207,19 @@ def test_a_token_goes_to_known_hosts_and_over_https_only(gitlab: GitLab, setting
     assert gitlab.asked == []
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_another_host_is_told_and_never_followed_with_the_token(
+    gitlab: GitLab, settings: ServiceSettings, clock: QuickClock, status: int
+) -> None:
+    with gitlab_server(CANARY) as other:
+        for place in (f"{other.url}/api/v4/x?private_token={CANARY}", f"//{other.host}/{CANARY}"):
+            gitlab.sick = [(status, {"location": place})]
+            moved = told(settings, clock)
+            assert moved.reason == "moved"
+            assert f"moved to {other.host}/" in str(moved)
+        assert other.asked == []
+
+
 def test_files_that_are_too_much_together_are_refused(gitlab: GitLab, settings: ServiceSettings) -> None:
     snippets = []
     for number in range(6):
