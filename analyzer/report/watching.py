@@ -24,6 +24,7 @@ def watching(events: Sequence[dict[str, Any]], experiment: str) -> str | None:
     cpu_seconds = sum(data["cpu_seconds"] for data in told)
     samples = sum(data["written"] for data in told)
     lost = sum(data["dropped"] + data["lost"] for data in told)
+    full = sum(data.get("overflowed", 0) for data in told)  # tasks of before do not tell it
     waiting = sum(data["left"] for data in told)
     spooled = sum(data["spooled"] for data in told)
     share = f"{cpu_seconds / seconds * 100:.2g} % of a core"
@@ -32,7 +33,8 @@ def watching(events: Sequence[dict[str, Any]], experiment: str) -> str | None:
         f"used {words.duration(cpu_seconds)} of CPU, {share}, outside of the session"
     ]
     said += [f"{words.several(spooled, 'sample')} waited on disk for the store"] if spooled else []
-    said += [f"{words.several(lost, 'sample')} lost"] if lost else []
+    why = f", {full} of them since the disk had no room for them" if full else ""
+    said += [f"{words.several(lost, 'sample')} lost{why}"] if lost else []
     said += [f"{words.several(waiting, 'sample')} sent later"] if waiting else []
     return "; ".join([*said, _cost(events, experiment)])
 

@@ -12,8 +12,9 @@ from snipbench.errors import MonitorError
 from snipbench.resources.docker_frame import counters_of
 from snipbench.resources.port import SourceStalled, Target, TargetGone
 
-STALL_SECONDS = 1.7
-"""Without a frame for so long the stream is stalled: frames come every second, and a stall is to be told within two."""
+STALL_SECONDS = 1.5
+"""Without a frame for so long the stream is stalled: frames come every second, and a stall is to be told within two,
+on a busy machine too."""
 FIRST_SECONDS = 4.0
 """The first frame may take longer."""
 SILENCE_SECONDS = 10

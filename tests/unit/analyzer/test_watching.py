@@ -27,6 +27,12 @@ def test_what_waited_or_was_lost_is_said() -> None:
     assert "; 30 samples waited on disk for the store; 3 samples lost; 5 samples sent later; " in said
 
 
+def test_samples_that_a_full_disk_cost_are_told_apart() -> None:
+    said = watching([stopped(dropped=9, overflowed=7, lost=1)], "exchange")
+    assert said is not None
+    assert "; 10 samples lost, 7 of them since the disk had no room for them; " in said
+
+
 def test_a_task_of_before_says_nothing() -> None:
     old = {"name": "monitoring stopped", "stage": 17, "experiment": "exchange", "data": {}}
     assert watching([old], "exchange") is None
