@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import redis
 
+from analyzer.export import FORMATS, export
 from snipbench.lake import reader
 from snipbench.lake.tables import TABLES
 from snipbench.store.port import DocumentStore
@@ -75,6 +76,19 @@ def texts_of_lake(lake: Path, task_id: str) -> Iterator[str]:
     for table in (name for name in TABLES if reader.has_task(lake, name, task_id)):
         for row in reader.task_rows(lake, table, task_id).to_pylist():
             yield f"{table}: { {name: _unfolded(value) for name, value in row.items()} }"
+
+
+def texts_of_exports(lake: Path, task_id: str, folder: Path) -> Iterator[str]:
+    """A task as ``snipbench export`` writes it: every table as CSV, the runs in every format."""
+    tables = [name for name in TABLES if reader.has_task(lake, name, task_id)]
+    wanted = [
+        *((name, "csv") for name in tables),
+        *(("runs", form) for form in FORMATS if form not in {"csv", "parquet"}),
+    ]
+    for table, form in wanted:
+        path = folder / f"{table}.{form}"
+        export(lake, task_id, table, form, str(path))
+        yield f"{path.name}: {path.read_text('utf-8')}"
 
 
 def texts_of_broker(address: str) -> Iterator[str]:

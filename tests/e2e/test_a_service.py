@@ -21,6 +21,8 @@ import redis
 
 from orchestrator.api.tokens import new_token
 from orchestrator.client import Client
+from snipbench import records
+from snipbench.lake import reader
 from snipbench.store.opening import open_store
 from snipbench.store.port import DocumentStore
 from tests.servers.gitlab_server import GitLab, gitlab_server
@@ -28,13 +30,22 @@ from tests.servers.openai_server import fails, serving
 from tests.servers.redis_server import redis_server
 
 from . import long_query
-from .canaries import ArgumentWatch, canary, texts_of_broker, texts_of_files, texts_of_lake, texts_of_store
+from .canaries import (
+    ArgumentWatch,
+    canary,
+    texts_of_broker,
+    texts_of_exports,
+    texts_of_files,
+    texts_of_lake,
+    texts_of_store,
+)
 from .conftest import command_line, environment, json_of, run_command
 
 pytestmark = [pytest.mark.spark, pytest.mark.postgres, pytest.mark.timeout(1800)]
 
 ORDER = """\
 name: served
+profile: true
 spark: {master: "local[2]", conf: {spark.sql.shuffle.partitions: 2}}
 databases:
   shop: {dataset: {generator: tpch, scale: 0.005}}
@@ -47,6 +58,19 @@ experiments:
     snippets:
       - {name: sleeping, kind: function, file: snippets/sleeping.py}
       - {name: counting, kind: sql, variant_of: sleeping, code: select count(*) from orders}
+  - name: stepping
+    database: shop
+    warmups: 0
+    repetitions: 1
+    snippets:
+      - name: steps
+        kind: function
+        code: |
+          def step(number):
+              return number
+
+          def run():
+              return sum(map(step, range(9)))
 """
 SLEEPING = """\
 import os
@@ -62,6 +86,7 @@ def run():
 ADVICE = """\
 analyses:
   - {name: improve, kind: optimize, worst: 1, advisor: llm, budget: {tokens: 20000}}
+  - {name: by-wall, kind: classify, target: wall_seconds}
 """
 
 
@@ -267,7 +292,12 @@ def test_five_services_make_what_one_command_makes_whichever_of_them_dies(
     assert any("org.apache.spark" in one for one in seen.arguments)
     assert any("analyzer.landing" in one for one in seen.arguments)
     assert len(seen.passwords) >= 4
-    kept = [*texts_of_store(documents), *texts_of_lake(home / "lake", task_id)]
+    (tmp_path / "exports").mkdir()
+    exported = list(texts_of_exports(home / "lake", task_id, tmp_path / "exports"))
+    assert [text.partition(":")[0] for text in exported][:1] == ["orders.csv"]
+    (trained_on,) = home.rglob(f"{task_id}-by-wall.csv")
+    assert "sleeping" in trained_on.read_text()
+    kept = [*texts_of_store(documents), *texts_of_lake(home / "lake", task_id), *exported]
     assert any("['<redacted>', '<redacted>']" in text for text in kept)
     logged = [file.read_text() for file in tmp_path.glob("*.log")]
     files = texts_of_files(home, without="databases")
@@ -278,7 +308,7 @@ def test_five_services_make_what_one_command_makes_whichever_of_them_dies(
     # What a snippet's own session died of cannot be told: that one run is recorded as killed, as in embedded mode.
     assert outcome["status"] == state["status"] == "partly_failed"
     assert "<html" in report
-    assert state["runs_recorded"] == state["runs_planned"] == 2 * (1 + 6)
+    assert state["runs_recorded"] == state["runs_planned"] == 2 * (1 + 6) + 1
     stages = [event["stage"] for event in events if event.get("stage")]
     assert sorted(set(stages), key=stages.index) == list(range(1, 22))
     assert stages.count(4) == 2
@@ -290,7 +320,13 @@ def test_five_services_make_what_one_command_makes_whichever_of_them_dies(
     runs = list(documents.find("runs", {"task_id": task_id}))
     assert plan is not None
     assert sorted(run["slot_id"] for run in runs) == sorted(slot["slot_id"] for slot in plan["slots"])
-    assert sorted(run["status"] for run in runs) == ["killed", *["ok"] * 13]
+    assert sorted(run["status"] for run in runs) == ["killed", *["ok"] * 14]
+    profiles = map(records.profile_from_document, documents.find("profiles", {"task_id": task_id}))
+    profiled = {profile.snippet: {cost.name: cost.calls for cost in profile.functions} for profile in profiles}
+    assert profiled.keys() == {"sleeping", "steps"}
+    assert profiled["steps"] == {"run": 1, "step": 9}
+    calls = reader.query(home / "lake", f"select function_name from function_calls where task_id = '{task_id}'")
+    assert calls.column(0).to_pylist().count("step") == 9
     by_block: dict[str, set[str]] = {}
     for run in runs:
         if run["block"] is not None and run["status"] == "ok":
