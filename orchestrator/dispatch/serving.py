@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from celery.signals import worker_shutting_down
+from celery.signals import worker_ready, worker_shutting_down
 
 from orchestrator import wiring
 from orchestrator.dispatch.port import Work
@@ -35,5 +35,10 @@ def serve_worker(settings: ServiceSettings, role: str) -> None:
         # From another thread: the signal may have come while this one held a lock that stopping needs.
         threading.Thread(target=worker.stop, name="stop").start()
 
+    def ready(**_: object) -> None:
+        if settings.ready_file is not None:
+            settings.ready_file.touch()
+
+    worker_ready.connect(ready, weak=False)
     worker_shutting_down.connect(end, weak=False)
     app.Worker(queues=[Work(role).value], pool="solo", concurrency=1, without_gossip=True, without_mingle=True).start()

@@ -94,6 +94,14 @@ def test_settings_read_what_compose_sets(compose: dict[str, Any], tmp_path: Path
     assert settings.broker == "redis://redis:6379/0"
 
 
+def test_make_up_looks_for_workers_that_are_ready_where_they_say_so(compose: dict[str, Any], tmp_path: Path) -> None:
+    for name in ("leader", "executor", "monitor", "analyzer"):
+        settings = read_settings(
+            {"SNIPBENCH_READY_FILE": compose["services"][name]["environment"]["SNIPBENCH_READY_FILE"]}, tmp_path
+        )
+        assert f"test -e {settings.ready_file}" in (ROOT / "deploy" / "up").read_text("utf-8")
+
+
 def test_the_image_copies_what_is_there() -> None:
     for line in (ROOT / "Dockerfile").read_text().splitlines():
         words = line.split()
