@@ -43,12 +43,13 @@ def dispatch(request: pytest.FixtureRequest, store: SqliteStore, tmp_path: Path)
     with redis_server(tmp_path) as broker, (tmp_path / "log").open("w") as log:
         served = subprocess.Popen(
             command_line("serve", "leader", "--home", tmp_path),
-            env={**environment(), "SNIPBENCH_BROKER": broker},
+            env={**environment(), "SNIPBENCH_BROKER": broker, "SNIPBENCH_READY_FILE": str(tmp_path / "ready")},
             stderr=log,
         )
         queue = QueueDispatch(broker)
         yield queue
         queue.close()
+        assert (tmp_path / "ready").exists(), "it has reached its broker, and says so"
         served.terminate()
         assert served.wait(30) == 0
 
