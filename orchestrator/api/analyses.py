@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from orchestrator.api.answers import AnalysisModel, AnalysisRequest, analysis_of
 from orchestrator.api.problems import Problem
-from orchestrator.api.service import Reader, Submitter, The
+from orchestrator.api.service import Reader, Submitter, The, is_unicode
 from orchestrator.dispatch.analyses import COLLECTION, request_analysis
 from orchestrator.dispatch.port import Work
 from snipbench.domain.analysis import Classify
@@ -25,6 +26,8 @@ _LINKS: dict[str, Any] = {
 @router.post("/analyses", status_code=202, responses={202: {"links": _LINKS}}, summary="Ask for an analysis")
 def analyse(wanted: AnalysisRequest, response: Response, service: The, _: Submitter) -> AnalysisModel:
     """Learn performance classes from a task's measurements."""
+    if not is_unicode(json.dumps(wanted.analysis, ensure_ascii=False)):
+        raise Problem(422, "request", "analysis: it has half a character (an escape of one surrogate)")
     if not service.task(wanted.task_id).get("settled"):
         raise Problem(409, "state", f"task {wanted.task_id} has not ended yet")
     try:

@@ -39,7 +39,10 @@ def check_callback(settings: ServiceSettings, url: str) -> None:
     Raises:
         Problem: 422 with the reason.
     """
-    parts = urlsplit(url)
+    try:
+        parts, _ = urlsplit(url), httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
+        raise Problem(422, "callback", "callback_url is no URL") from None
     if settings.callback_secret is None:
         raise Problem(422, "callback", "this service signs no callbacks: it was given no SNIPBENCH_CALLBACK_SECRET")
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
@@ -123,7 +126,7 @@ class Caller:
         }
         try:
             return self._client.post(url, content=body, headers=headers).is_success
-        except httpx.HTTPError:
+        except (httpx.HTTPError, httpx.InvalidURL):  # one that cannot be told must not keep the others waiting
             return False
 
     def _failed(self, task_id: str) -> str:

@@ -60,10 +60,15 @@ class Service:
         return self._one("orders", order_id, "order")
 
     def _one(self, collection: str, name: str, word: str) -> Document:
-        document = self.store.get(collection, name)
+        document = self.store.get(collection, name) if is_unicode(name) else None
         if document is None:
             raise Problem(404, "missing", f"there is no {word} {name!r}")
         return document
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text is whole: JSON may bring half a character, which is in no store and in no answer."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def service_of(request: Request) -> Service:

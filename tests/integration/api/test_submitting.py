@@ -238,6 +238,13 @@ def test_links_and_callbacks_lead_to_known_hosts_only(served: Served, submit: Su
     assert submit(callback_url="http://127.0.0.1:9/hook").status_code == 202
 
 
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://127.0.0.1:99999999/", "http://127.0.0.1:9/\x01", "http:///hook"]
+)
+def test_a_callback_url_that_is_none_is_refused(submit: Submit, url: str) -> None:
+    problem(submit(callback_url=url), 422)
+
+
 def test_an_order_is_listed_and_shown_with_its_tasks(served: Served, submit: Submit) -> None:
     receipt = submit().json()
     with served.client() as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from snipbench.store.sqlite import SqliteStore
 from .conftest import FILES, ORDER, Served, serving, settings_for
 
 Submit = Callable[..., httpx.Response]
+JSON = {"Content-Type": "application/json"}
 
 
 def end(served: Served, task_id: str, status: TaskStatus, *stages: Stage) -> None:
@@ -129,6 +131,19 @@ def test_an_analysis_waits_for_the_task_s_end_and_is_rung_for(served: Served, su
     with served.client() as client:
         assert client.post("/analyses", json={"task_id": task_id, "analysis": analysis}).status_code == 409
         end(served, task_id, TaskStatus.COMPLETED)
+        half = {**analysis, "tasks": ["\ud800"]}
+        assert (
+            client.post(
+                "/analyses", content=json.dumps({"task_id": "\ud800", "analysis": {}}), headers=JSON
+            ).status_code
+            == 404
+        )
+        assert (
+            client.post(
+                "/analyses", content=json.dumps({"task_id": task_id, "analysis": half}), headers=JSON
+            ).status_code
+            == 422
+        )
         for wrong in ({"kind": "classify"}, {**analysis, "export": "/tmp/x"}, {**analysis, "target": "colour"}):
             assert client.post("/analyses", json={"task_id": task_id, "analysis": wrong}).status_code == 422
         answer = client.post("/analyses", json={"task_id": task_id, "analysis": analysis})
