@@ -115,7 +115,11 @@ class Repository:
             query = f"?ref={quote(commit, safe='')}&recursive=true&per_page=100&page={page}"
             answer = self._get(f"/tree{query}", self.shown())
             entries = _json(answer, self.shown()) if answer.status != 404 else []
-            found += [entry["path"] for entry in entries if entry.get("type") == "blob" and entry.get("name") == name]
+            if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+                break  # no tree; that the file is missing is true all the same
+            found += [
+                str(entry.get("path")) for entry in entries if (entry.get("type"), entry.get("name")) == ("blob", name)
+            ]
             page = answer.headers.get("x-next-page", "")
             if not page.isdigit() or len(found) >= 3:
                 break

@@ -45,6 +45,8 @@ class Transport:
         parts = _checked(url, hosts)
         if token is not None and parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
             raise SourceError("refused", f"a token is sent over https only, not to {parts.netloc}")
+        if token is not None and not (token[1].isascii() and token[1].isprintable()):
+            raise SourceError("refused", "the token has characters in it that a header cannot carry")
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._clock = clock or SystemClock()
         self._secret = None if token is None else token[1]
@@ -166,8 +168,8 @@ def plain_location(url: str) -> str:
 def _checked(url: str, hosts: Collection[str]) -> SplitResult:
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
+        host, _, _ = parts.hostname, parts.port, httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
         raise SourceError("refused", "the link is no URL") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise SourceError("refused", "the link is no http(s) URL")

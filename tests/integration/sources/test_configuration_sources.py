@@ -220,6 +220,17 @@ def test_a_redirect_to_another_host_is_told_and_never_followed_with_the_token(
         assert other.asked == []
 
 
+def test_links_and_tokens_that_no_request_can_carry_are_refused(gitlab: GitLab, settings: ServiceSettings) -> None:
+    for path in ("\x01", "a b\x7f", "\ud800"):
+        with pytest.raises(SourceError, match="the link is no URL") as told:
+            fetch_http(settings, f"{gitlab.url}/{path}")
+        assert told.value.reason == "refused"
+    for token in ("glpat-\xe9", "glpat-\nX: y", "\ud800"):
+        with pytest.raises(SourceError, match="a header cannot carry"):
+            fetch_gitlab(settings, project="data/experiments", path="orders/fetched.yaml", token=token)
+    assert gitlab.asked == []
+
+
 def test_files_that_are_too_much_together_are_refused(gitlab: GitLab, settings: ServiceSettings) -> None:
     snippets = []
     for number in range(6):
