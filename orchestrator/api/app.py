@@ -25,7 +25,9 @@ Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem documents.
 """
 
 SUBMISSIONS_AT_ONCE = 4
-"""More wait; each may take seconds of the processor, or wait for a source's answers."""
+"""More wait; each may take seconds of the processor."""
+FETCHES_AT_ONCE = 16
+"""The same of links, most of whose time is a server's."""
 
 
 def create_app(service: Service) -> FastAPI:
@@ -60,6 +62,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     app.state.metrics = counted
     app.state.submitting = CapacityLimiter(SUBMISSIONS_AT_ONCE)
+    app.state.fetching = CapacityLimiter(FETCHES_AT_ONCE)
     problems.install(app)
     for module in (orders, tasks, events, analyses, health, metrics):
         app.include_router(module.router)

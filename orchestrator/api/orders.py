@@ -72,12 +72,14 @@ async def submit(
     digest = hashlib.sha256(repr((content_type, sorted(query.items()))).encode() + body).hexdigest()
     idempotency = Idempotency(service.store, service.clock, caller.name, idempotency_key, digest)
 
-    def accept() -> Receipt:
+    def begin() -> Receipt | Submission:
         earlier = idempotency.earlier()
         if earlier is not None and earlier.receipt is not None:
             service.ring(Work.LEAD, earlier.receipt.task_id)
             return earlier.receipt
-        submission = read_submission(content_type, body, query)
+        return read_submission(content_type, body, query)
+
+    def accept(submission: Submission) -> Receipt:
         if submission.callback_url is not None:
             check_callback(service.settings, submission.callback_url)
         configuration = _configuration(service, submission, snipbench_source_token)
@@ -89,8 +91,14 @@ async def submit(
         service.ring(Work.LEAD, receipt.task_id)
         return receipt
 
-    # Threads of their own: whoever only asks how a task is does not wait until many large orders are read.
-    receipt = await to_thread.run_sync(accept, limiter=request.app.state.submitting)
+    begun = await to_thread.run_sync(begin)
+    if isinstance(begun, Submission):
+        # Threads of their own: whoever only asks how a task is does not wait until many large orders are read, and
+        # whoever sends an order not until a slow server has given one.
+        threads = request.app.state.submitting if begun.link is None else request.app.state.fetching
+        receipt = await to_thread.run_sync(accept, begun, limiter=threads)
+    else:
+        receipt = begun
     request.state.about = {"order_id": receipt.order_id, "task_id": receipt.task_id}
     response.headers["Location"] = f"/tasks/{receipt.task_id}"
     return ReceiptModel(

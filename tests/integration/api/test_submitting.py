@@ -164,6 +164,8 @@ def test_whoever_asks_how_things_are_does_not_wait_for_orders_that_are_read(
                 assert reading.acquire(timeout=30)
             with served.client() as client:
                 assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+                link = {"kind": "http", "url": "http://not.allowed/order.yaml"}
+                assert str(problem(client.post("/orders", json={"link": link}), 422)["type"]).endswith("source-refused")
             assert not reading.acquire(blocking=False)
         finally:
             go_on.set()
