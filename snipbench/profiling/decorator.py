@@ -1,14 +1,11 @@
-"""The decorator, and the wrapper of plain functions: the hot path."""
+"""The decorator: what it takes, and which wrapper that gets."""
 
 from __future__ import annotations
 
-import functools
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from snipbench.profiling import recorder
-from snipbench.profiling.observation import failed, observe
-from snipbench.profiling.probe import OBSERVE_SECONDS, Probe, probe_of
+from snipbench.profiling.plain import plain
+from snipbench.profiling.probe import Probe, probe_of
 from snipbench.profiling.stepping import stepping_async_generator, stepping_coroutine, stepping_generator
 from snipbench.profiling.texts import DEFAULT_LIMIT
 
@@ -108,43 +105,4 @@ def _wrapper(function: Any, probe: Probe) -> Any:
         return stepping_async_generator(function, probe)
     if flags & _GENERATOR:
         return stepping_generator(function, probe)
-    return _plain(function, probe)
-
-
-def _plain(function: Callable[..., Any], probe: Probe) -> Callable[..., Any]:
-    """The profiled form of a plain function. Each line of the wrapper is paid at every call: measure before adding one.
-
-    Its globals are modules and module-level functions only, so that it can be pickled by value.
-    """
-
-    @functools.wraps(function)
-    def profiled(*args: Any, **kwargs: Any) -> Any:
-        if probe.close:
-            return observe(probe, function, args, kwargs)
-        try:
-            state = recorder.local.state
-        except AttributeError:
-            state = recorder.new_state()
-        parent = before = state.current
-        if recorder.asynchronous:
-            parent = recorder.innermost(before)
-        state.current = call = next(recorder.ids)
-        start = perf_counter()
-        try:
-            result = function(*args, **kwargs) if kwargs else function(*args)
-        except BaseException as error:
-            end = perf_counter()
-            state.current = before
-            failed(probe, state, call, parent, start, end, error)
-            raise
-        end = perf_counter()
-        state.current = before
-        state.extend((probe.key, call, parent, start, end, None))
-        if end - start > OBSERVE_SECONDS:
-            probe.woken_by(end - start)
-        if call >= state.flush_at:
-            recorder.spill(state, call)
-            probe.close = True
-        return result
-
-    return profiled
+    return plain(function, probe)

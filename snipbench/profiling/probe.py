@@ -29,7 +29,7 @@ class Probe:
     worst one call more or less is observed.
     """
 
-    __slots__ = ("always", "close", "facts", "key", "limit", "mean_seconds", "names", "rest", "texts")
+    __slots__ = ("always", "close", "facts", "key", "limit", "mean_seconds", "names", "on_look", "rest", "texts")
 
     def __init__(
         self,
@@ -49,19 +49,28 @@ class Probe:
         self.names = names
         self.rest = rest
         self.close = True
+        self.on_look: Callable[[bool], None] | None = None
+        """Told whenever ``close`` changes."""
         self.mean_seconds: float | None = None
 
     def woken_by(self, seconds: float) -> None:
         """A call that was not observed took long: look at the next ones."""
         self.mean_seconds = seconds
-        self.close = True
+        self.look(closely=True)
+
+    def look(self, *, closely: bool) -> None:
+        """Observe the next calls in full, or not."""
+        if closely is not self.close:
+            self.close = closely
+            if self.on_look is not None:
+                self.on_look(closely)
 
     def settle(self, seconds: float) -> None:
         """An observed call took ``seconds``: update the running mean, and look away where it is low."""
         mean = self.mean_seconds
         mean = seconds if mean is None else mean + (seconds - mean) * _WEIGHT
         self.mean_seconds = mean
-        self.close = self.always or mean > OBSERVE_SECONDS
+        self.look(closely=self.always or mean > OBSERVE_SECONDS)
 
     def __reduce__(self) -> tuple[Callable[..., Probe], tuple[Any, ...]]:
         """Pickled by value (as Spark does with a UDF), a function takes its source along, and where its calls go."""

@@ -104,7 +104,7 @@ class _Steps:
             probe.woken_by(seconds)
         if self.call >= state.flush_at:
             recorder.spill(state, self.call)
-            probe.close = True
+            probe.look(closely=True)
 
 
 @coroutine

@@ -1,0 +1,124 @@
+"""The wrapper of plain functions: the hot path."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from functools import lru_cache
+from time import perf_counter
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+from snipbench.profiling import recorder
+from snipbench.profiling.observation import failed, observe
+from snipbench.profiling.probe import OBSERVE_SECONDS, Probe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["OBSERVE_SECONDS", "failed", "observe", "perf_counter", "plain", "recorder"]  # the text's own names too
+
+_TEXT = """\
+def make(function, probe):
+    def profiled({parameters}):
+        if probe.close:
+            return observe(probe, function, {received})
+        try:
+            state = recorder.local.state
+        except AttributeError:
+            state = recorder.new_state()
+        parent = before = state.current
+        if recorder.asynchronous:
+            parent = recorder.innermost(before)
+        state.current = call = next(recorder.ids)
+        start = perf_counter()
+        try:
+            result = function({passed})
+        except BaseException as error:
+            end = perf_counter()
+            state.current = before
+            failed(probe, state, call, parent, start, end, error)
+            raise
+        end = perf_counter()
+        state.current = before
+        state.extend((probe.key, call, parent, start, end, None))
+        if end - start > OBSERVE_SECONDS:
+            probe.woken_by(end - start)
+        if call >= state.flush_at:
+            recorder.spill(state, call)
+            probe.look(closely=True)
+        return result
+    return profiled
+"""
+"""Each line is paid at every call: measure before adding one.
+
+Its globals are modules and functions of modules only, so that a wrapper can be pickled by value.
+"""
+_GENERAL = {"parameters": "*args, **kwargs", "received": "args, kwargs", "passed": "*args, **kwargs"}
+_VARIABLE = 0x04 | 0x08
+"""Flags of code that takes ``*args`` or ``**kwargs``."""
+
+
+def plain(function: Callable[..., Any], probe: Probe) -> Callable[..., Any]:
+    """The profiled form of a plain function.
+
+    It takes whatever it is given, so that a call that is observed is recorded as it was made. While calls are not
+    observed it has the function's own parameters, if these are few and simple: collecting arguments in a tuple and a
+    dictionary, and handing them on, is a quarter of what a call costs.
+    """
+    wrapper: FunctionType = _made(**_GENERAL)(function, probe)
+    own = _own_parameters(function, wrapper.__code__)
+    if own is not None:
+        probe.on_look = _Forms(wrapper, own).change
+    return functools.wraps(function)(wrapper)
+
+
+class _Forms:
+    """The code of one wrapper, in both forms."""
+
+    __slots__ = ("_exact", "_general", "_parameters", "_wrapper")
+
+    def __init__(self, wrapper: FunctionType, parameters: tuple[str, ...]) -> None:
+        self._wrapper = weakref.ref(wrapper)  # it holds the probe, which holds this: no circle
+        self._parameters = parameters
+        self._general = wrapper.__code__
+        self._exact: CodeType | None = None
+
+    def change(self, closely: bool) -> None:
+        """From the next call on, calls are observed, or not."""
+        wrapper = self._wrapper()
+        if wrapper is None:
+            return
+        if closely:
+            wrapper.__code__ = self._general
+            return
+        if self._exact is None:
+            names = ", ".join(self._parameters)
+            received = f"({names}{',' * (len(self._parameters) == 1)}), {{}}"
+            made = _made(parameters=names, received=received, passed=names)
+            # A copy: the interpreter adapts code to the one function that it calls.
+            self._exact = made(None, None).__code__.replace(co_name=self._general.co_name)
+        wrapper.__code__ = self._exact
+
+
+@lru_cache(maxsize=256)
+def _made(parameters: str, received: str, passed: str) -> Callable[..., Any]:
+    """``make`` of the text with these parameters."""
+    found: dict[str, Any] = {}
+    text = _TEXT.format(parameters=parameters, received=received, passed=passed)
+    exec(compile(text, "<snipbench.profiling>", "exec"), globals(), found)
+    made: Callable[..., Any] = found["make"]
+    return made
+
+
+def _own_parameters(function: Callable[..., Any], general: CodeType) -> tuple[str, ...] | None:
+    """Names of a function's parameters where they are all one can say of them, and none is a name of the wrapper's."""
+    if not isinstance(function, FunctionType) or function.__defaults__ or function.__kwdefaults__:
+        return None
+    code = function.__code__
+    if code.co_flags & _VARIABLE or code.co_kwonlyargcount or code.co_posonlyargcount:
+        return None
+    names = code.co_varnames[: code.co_argcount]
+    taken = {*general.co_varnames, *general.co_freevars, *general.co_names, *general.co_cellvars}
+    usable = taken.isdisjoint(names) and all(name.isidentifier() for name in names)
+    return names if usable else None
