@@ -21,6 +21,7 @@ import pytest
 
 from orchestrator import jars as jar_cache
 from snipbench.resources.cgroup_path import hierarchies
+from tests.side_by_side import arrange, turn
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -203,12 +204,20 @@ def _lack(group: str) -> str | None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine cannot run, unless every group is required."""
+    arrange(items)
     if _all_required():
         return
     for item in items:
         for group in GROUPS:
             if item.get_closest_marker(group) and _lack(group):
                 item.add_marker(pytest.mark.skip(reason=f"group {group}: {_lack(group)}"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool, bool]:
+    """Each test in its turn."""
+    with turn(item):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

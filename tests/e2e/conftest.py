@@ -22,7 +22,8 @@ def command_line(*arguments: object) -> list[str]:
 
 def environment() -> dict[str, str]:
     """This process's, with this checkout first on the path, and a machine lock of its own: nothing is compared here."""
-    lock = Path(tempfile.gettempdir()) / f"snipbench-tests-{os.getuid()}.lock"
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "only")
+    lock = Path(tempfile.gettempdir()) / f"snipbench-tests-{os.getuid()}-{worker}.lock"
     return {**os.environ, "PYTHONPATH": str(ROOT), "SNIPBENCH_MACHINE_LOCK": str(lock)}
 
 
