@@ -370,6 +370,7 @@ def hashes(outcome: dict[str, Any]) -> dict[str, str]:
     }
 
 
+@pytest.mark.alone
 def test_cancel_ends_a_long_query_within_two_seconds(home: Path, tmp_path: Path) -> None:
     with api(home, tmp_path) as url, Client(url) as client:
         task_id = submitted(long_query.write_order(tmp_path), url)

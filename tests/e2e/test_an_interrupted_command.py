@@ -15,6 +15,7 @@ from .conftest import command_line, environment, json_of, run_command
 pytestmark = [pytest.mark.spark, pytest.mark.postgres, pytest.mark.timeout(600)]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("databases", "clones"),
     [("embedded", "clones"), pytest.param("docker", "docker/clones", marks=[pytest.mark.docker, pytest.mark.root])],
