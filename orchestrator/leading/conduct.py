@@ -40,6 +40,11 @@ class Conductor:
         experiment = self._order.experiment(segment.experiment)
         results = ResultPass(self._parts, self._book, self._order, experiment, engine, database, application)
         points = _points(experiment, segment)
+        for slot in segment.repeated_warmups:
+            run = self._run(experiment, replace(slot, slot_id=""), engine, database, application, results)
+            self._book.record(replace(run, slot_id=None))
+            if engine.lost:
+                return
         for snippet, parameters in points:
             if not self._quarantined(experiment.name, snippet, parameters):
                 results.take(snippet, parameters)
@@ -47,11 +52,6 @@ class Conductor:
                     self._strikes[experiment.name, snippet, parameters] += 1
                     return
         results.compare(points)
-        for slot in segment.repeated_warmups:
-            run = self._run(experiment, replace(slot, slot_id=""), engine, database, application, results)
-            self._book.record(replace(run, slot_id=None))
-            if engine.lost:
-                return
         for slot in segment.warmups:
             self._book.record(self._run(experiment, slot, engine, database, application, results))
             if engine.lost:
