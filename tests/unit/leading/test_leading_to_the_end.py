@@ -120,6 +120,26 @@ def test_a_leader_told_to_stop_leaves_the_rest_to_the_next(parts: Parts, world: 
     assert world.engines == 2
 
 
+def test_a_session_started_again_repeats_its_warm_ups_before_it_takes_results(
+    parts: Parts, world: World, task_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    run, fingerprint = MemoryEngine.run, MemoryEngine.fingerprint
+    monkeypatch.setattr(MemoryEngine, "run", lambda self, call, **more: done.append("run") or run(self, call, **more))
+    monkeypatch.setattr(
+        MemoryEngine, "fingerprint", lambda self, call, **more: done.append("result") or fingerprint(self, call, **more)
+    )
+    leases: list[TaskLease] = []
+    world.at_run = lambda number: leases[0].stop() if number == 5 else None
+    with pytest.raises(LeaderStopped):
+        lead(parts, task_id, taken=leases.append)
+    world.at_run = lambda _: None
+    first = done.copy()
+    assert lead(parts, task_id) is TaskStatus.COMPLETED
+    assert first[:5] == ["result", "result", "run", "run", "run"]
+    assert done[len(first) :][:5] == ["run", "run", "result", "result", "run"]
+
+
 def test_a_leader_that_was_overtaken_writes_nothing_more_and_clears_up(
     parts: Parts, world: World, task_id: str
 ) -> None:
