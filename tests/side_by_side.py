@@ -8,8 +8,6 @@ does what uses the Docker engine: those tests count what is left in it. All else
 from __future__ import annotations
 
 import fcntl
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,21 +32,16 @@ def arrange(items: list[pytest.Item]) -> None:
 
 @contextmanager
 def turn(item: pytest.Item) -> Iterator[None]:
-    """The time in which this test runs: beside those of other processes, or alone."""
-    session = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    if session is None:
-        yield
-        return
+    """The time in which this test runs: beside those of other processes, or alone. Two files at hand are locked."""
     alone = item.get_closest_marker("alone") is not None
-    folder = Path(tempfile.gettempdir())
-    with (
-        (folder / f"snipbench-{session}.door").open("a") as door,
-        (folder / f"snipbench-{session}.room").open("a") as room,
-    ):
+    with Path(__file__).open() as door, (ROOT / "conftest.py").open() as room:
         fcntl.flock(door, fcntl.LOCK_EX)  # whoever waits to be alone holds it, so that nobody else comes in
         fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(door, fcntl.LOCK_UN)
-        yield
+        try:
+            yield
+        finally:
+            fcntl.flock(room, fcntl.LOCK_UN)  # closing would not do where a forked child has the file open too
 
 
 def _group(path: Path, engine_users: set[Path]) -> str:
