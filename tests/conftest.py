@@ -202,6 +202,7 @@ def _lack(group: str) -> str | None:
     return GROUPS[group]()
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine cannot run, unless every group is required."""
     arrange(items)
