@@ -13,7 +13,7 @@ run: setup
 	$(BIN)/snipbench run configs/quickstart.yaml
 
 test: setup developers
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2
 
 check: setup developers
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ import pytest
 
 from orchestrator import jars as jar_cache
 from snipbench.resources.cgroup_path import hierarchies
-from tests.side_by_side import arrange, turn
+from tests.side_by_side import SideBySide, arrange, turn
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -202,7 +202,6 @@ def _lack(group: str) -> str | None:
     return GROUPS[group]()
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine cannot run, unless every group is required."""
     arrange(items)
@@ -212,6 +211,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for group in GROUPS:
             if item.get_closest_marker(group) and _lack(group):
                 item.add_marker(pytest.mark.skip(reason=f"group {group}: {_lack(group)}"))
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> SideBySide:
+    """Several processes share the tests by group."""
+    return SideBySide(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,4 +1,4 @@
-"""Which tests may run beside which, where two processes share them (``pytest -n 2 --dist loadgroup``).
+"""Which tests run beside which, where several processes share them (``pytest -n 2``).
 
 A session-wide fixture is made once per process, so the tests of a folder that share a dear one stay together, and so
 does what uses the Docker engine: those tests count what is left in it. All else goes file by file. A test marked
@@ -8,26 +8,47 @@ does what uses the Docker engine: those tests count what is left in it. All else
 from __future__ import annotations
 
 import fcntl
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = ("integration/executor", "integration/report", "integration/results", "unit/models")
 """Folders whose tests share what takes seconds to make."""
+ENGINE = re.compile(r"\bmark\.(docker|stack)\b")
 ORDER = ("e2e", "integration", "docker", "contract", "unit")
 """Long ones first, so that short ones fill the gaps at the end; the images of the stack are made meanwhile."""
 ROOT = Path(__file__).parent
 
 
+class SideBySide(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands whole groups to the processes, in the order of the tests."""
+
+    def __init__(self, config: pytest.Config, log: object) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(ROOT.parent / nodeid.split("::", 1)[0])
+
+
+@cache
+def group(path: Path) -> str:
+    """Name of the tests among which those of this file are."""
+    if ENGINE.search(path.read_text("utf-8")):
+        return "docker"
+    place = path.relative_to(ROOT)
+    folder = place.parent.as_posix()
+    return folder if folder in TOGETHER else place.as_posix()
+
+
 def arrange(items: list[pytest.Item]) -> None:
-    """Say of every test with which others it stays, and put them into the order in which they are handed out."""
-    engine_users = {item.path for item in items if _uses_engine(item)}
-    places = {item: _group(item.path, engine_users) for item in items}
-    for item, place in places.items():
-        item.add_marker(pytest.mark.xdist_group(place))
-    items.sort(key=lambda item: ORDER.index(places[item].split("/")[0]))
+    """Put them into the order in which they are handed out."""
+    items.sort(key=lambda item: ORDER.index(group(item.path).split("/")[0]))
 
 
 @contextmanager
@@ -42,15 +63,3 @@ def turn(item: pytest.Item) -> Iterator[None]:
             yield
         finally:
             fcntl.flock(room, fcntl.LOCK_UN)  # closing would not do where a forked child has the file open too
-
-
-def _group(path: Path, engine_users: set[Path]) -> str:
-    if path in engine_users:
-        return "docker"
-    place = path.relative_to(ROOT)
-    folder = place.parent.as_posix()
-    return folder if folder in TOGETHER else place.as_posix()
-
-
-def _uses_engine(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(name) for name in ("docker", "stack"))
