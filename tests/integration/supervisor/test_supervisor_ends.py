@@ -229,7 +229,9 @@ def test_starting_and_stopping_leaves_no_descriptor_thread_or_zombie(spawn: Spaw
         with spawn() as supervisor:
             if turn % 5 == 0:
                 supervisor.call("echo")
-    assert held() == before
+    descriptors, threads, children = held()
+    assert (descriptors, threads) == before[:2]
+    assert children <= before[2]  # a Spark session of other tests may have ended idle workers meanwhile
 
 
 def test_an_abandoned_call_costs_the_session(spawn: Spawn) -> None:
