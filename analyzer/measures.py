@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from snipbench.domain.run import Run, RunStatus
+from snipbench.domain.spark_master import DRIVER
 
 Measure = Callable[[Run], float | None]
 """Run -> value; ``None`` where it is missing or could not be resolved."""
@@ -41,6 +42,12 @@ def cpu_seconds_executor(run: Run) -> float | None:
 def cpu_seconds_database(run: Run) -> float | None:
     """CPU time of the reference database where it could be resolved."""
     return None if too_short(run, "database") else cpu_seconds(run, "database")
+
+
+def sees_all(run: Run) -> bool:
+    """Whether all that worked for the run was watched. Executors of a cluster are not: sums over what was watched
+    would leave them out."""
+    return all(cost.target != DRIVER for cost in run.outcome.costs)
 
 
 def memory_peak_bytes(run: Run) -> float | None:

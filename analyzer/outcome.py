@@ -1,7 +1,8 @@
 """The outcome of a task as one document: what ``run --json`` and ``show --json`` print (design, section 6).
 
 Beyond the design's keys a snippet carries ``role``, ``baseline`` and ``drift`` (the factor by which its times grew over
-a session), and the outcome ``analyses``: name, kind, verdict and the sentence of each.
+a session), and the outcome ``analyses``: name, kind, verdict and the sentence of each, and ``notes``: sentences on what
+the figures do not tell.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from analyzer.proof.documents import OPTIMIZATIONS
 from analyzer.summaries import Place, Summary, summarise
 from snipbench.domain.result import Equality
 from snipbench.domain.run import Run, RunStatus
+from snipbench.domain.spark_master import UNSEEN, is_local
 from snipbench.domain.task import SnippetResult
 from snipbench.statistics import Interval
 from snipbench.store.port import DocumentStore
@@ -66,7 +68,13 @@ def outcome_of(material: TaskMaterial) -> dict[str, Any]:
             for experiment in material.order.experiments
         ],
         "report": material.task.report,
+        "notes": _notes(material.order.spark.master),
     }
+
+
+def _notes(master: str) -> list[str]:
+    """Sentences on what the figures do not tell."""
+    return [] if is_local(master) else [f"Spark ran at {master}: {UNSEEN}"]
 
 
 def _snippet(summary: Summary, result: SnippetResult | None, runs: list[Run]) -> dict[str, Any]:

@@ -30,6 +30,8 @@ def print_outcome(outcome: dict[str, Any]) -> None:
             for error in snippet["errors"]:
                 console.print(Text(f"  {snippet['name']}: {error}", style="red"))
         console.print()
+    for note in outcome["notes"]:
+        console.print(Text(note))
     for analysis in outcome["analyses"]:
         console.print(Text(f"{analysis['kind']} {analysis['name']}: {analysis['sentence']}"))
     console.print(Text(f"task {outcome['task_id']}: {outcome['status']}, plan {outcome['plan_hash']}"))

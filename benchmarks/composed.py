@@ -73,12 +73,24 @@ class Composed:
         return self.variables["SNIPBENCH_DATABASES_NETWORK"]
 
 
+def needs_images() -> None:
+    """The images that cannot be pulled here are there.
+
+    Raises:
+        NotMeasured: one is missing.
+    """
+    for image in (IMAGES["SNIPBENCH_IMAGE"], IMAGES["SNIPBENCH_MONGO_IMAGE"]):
+        if called(["docker", "image", "inspect", image], {}).returncode != 0:
+            raise NotMeasured(f"there is no image {image}; tests/stack/prepare makes them")
+
+
 @contextmanager
-def composed(folder: Path) -> Iterator[Composed]:
+def composed(folder: Path, extra: Mapping[str, str] | None = None) -> Iterator[Composed]:
     """A stack of its own on a free port, removed at the end.
 
     Args:
         folder: for its secrets.
+        extra: further variables, profiles for example.
 
     Raises:
         NotMeasured: there is no Compose, or an image is missing.
@@ -93,6 +105,7 @@ def composed(folder: Path) -> Iterator[Composed]:
         "SNIPBENCH_PORT": str(free_port()),
         "SNIPBENCH_SECRETS": str(folder / "secrets"),
     }
+    variables |= extra or {}
     try:
         told = checked(["make", "up"], variables)
         url = re.search(r"ready at (\S+);", told)

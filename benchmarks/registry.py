@@ -49,5 +49,6 @@ PROOFS = (
     Benchmark("store-away", "A store that is away for two minutes at 1,000 samples a second", "benchmarks.store_away"),
     Benchmark("monitor-pairs", "The same runs with and without the monitor", "benchmarks.monitor_pairs"),
     Benchmark("stack", "The quickstart through the services and on one machine", "benchmarks.through_compose"),
+    Benchmark("cluster", "The quickstart on a Spark cluster and on one machine", "benchmarks.on_a_cluster"),
     Benchmark("chaos", "Services killed at random in the middle of orders", "benchmarks.chaos"),
 )

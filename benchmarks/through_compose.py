@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.composed import QUICKSTART, Composed, called, composed, hashes, snipbench, stages
-from benchmarks.result import Goal, NotMeasured, Row
+from benchmarks.composed import QUICKSTART, Composed, called, composed, hashes, needs_images, snipbench, stages
+from benchmarks.result import Goal, Row
 
 ALL = Goal(at_least=1)
 NONE = Goal(at_most=0)
@@ -22,7 +22,7 @@ NONE = Goal(at_most=0)
 
 def run() -> Sequence[Row]:
     """First alone, then served; nothing else runs meanwhile."""
-    _images()
+    needs_images()
     with TemporaryDirectory(prefix="snipbench-compose-") as name:
         folder = Path(name)
         began = time.monotonic()
@@ -47,12 +47,6 @@ def run() -> Sequence[Row]:
     rows.append(Row("wall time through the services", served_seconds, "s", note=note))
     rows.append(Row("services over this machine", served_seconds / alone_seconds, "×"))
     return tuple(rows)
-
-
-def _images() -> None:
-    for image in ("snipbench-test/snipbench:local", "snipbench-test/mongo:7"):
-        if called(["docker", "image", "inspect", image], {}).returncode != 0:
-            raise NotMeasured(f"there is no image {image}; tests/stack/prepare makes them")
 
 
 def _served(stack: Composed) -> tuple[dict[str, Any], list[dict[str, Any]], str, float]:

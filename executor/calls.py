@@ -43,6 +43,8 @@ class SessionFacts:
     scala_version: str = ""
     slots: int = 1
     """Tasks that can run at once (``defaultParallelism``)."""
+    executors: int | None = None
+    """Of Spark, on the machines of a cluster; ``None`` where there is no cluster."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from executor.calls import PreparedFacts, PrepareRequest, SessionFacts, SessionS
 from executor.supervisor import Reply, Supervisor
 from snipbench.clock import Clock
 from snipbench.domain.run import Failure
+from snipbench.domain.spark_master import DRIVER, is_local
 from snipbench.errors import ChildError, ExecutorError, MachineError, SessionLost
 from snipbench.identity import new_id
 from snipbench.redaction import Redactor, secret_values
@@ -86,8 +87,8 @@ class SparkProcess:
 
     @property
     def target(self) -> Target:
-        """The session's process tree, to be watched."""
-        return Target("executor", pid=self._supervisor.pid)
+        """The session's process tree, to be watched; without Spark's executors, where those are on a cluster."""
+        return Target("executor" if is_local(self._spec.master) else DRIVER, pid=self._supervisor.pid)
 
     def start(self) -> SessionFacts:
         """Start the process and Spark in it, and have Spark prove that its parts fit together, if it is to.
@@ -126,6 +127,7 @@ class SparkProcess:
             java_version=facts["java_version"],
             scala_version=facts["scala_version"],
             slots=facts["slots"],
+            executors=facts["executors"],
         )
 
     def prepare(self, request: PrepareRequest) -> PreparedFacts:

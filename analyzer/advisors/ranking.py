@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from analyzer.measures import Measure, cpu_seconds, is_usable, memory_peak_bytes, wall_seconds
+from analyzer.measures import Measure, cpu_seconds, is_usable, memory_peak_bytes, sees_all, wall_seconds
 from analyzer.summaries import Place, Summary, summarise
 from snipbench.domain.analysis import Metric
 from snipbench.domain.order import Order, Role
@@ -86,6 +86,8 @@ def _medians(runs: Sequence[Run], measure: Measure) -> dict[Place, float]:
 
 def _cpu_seconds(run: Run) -> float | None:
     """CPU time of executor and database together; ``None`` where one of the watched sides does not tell."""
+    if not sees_all(run):
+        return None
     sides = {cost.target.partition(":")[0] for cost in run.outcome.costs}
     values = [cpu_seconds(run, side) for side in sides]
     present = [value for value in values if value is not None]
@@ -93,11 +95,11 @@ def _cpu_seconds(run: Run) -> float | None:
 
 
 def _read_bytes(run: Run) -> float | None:
-    return _summed([cost.read_bytes for cost in run.outcome.costs])
+    return _summed([cost.read_bytes for cost in run.outcome.costs]) if sees_all(run) else None
 
 
 def _write_bytes(run: Run) -> float | None:
-    return _summed([cost.write_bytes for cost in run.outcome.costs])
+    return _summed([cost.write_bytes for cost in run.outcome.costs]) if sees_all(run) else None
 
 
 def _summed(values: Sequence[int | None]) -> float | None:

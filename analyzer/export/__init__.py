@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-import fsspec
 import pyarrow as pa
 
+from analyzer.addresses import opened
 from analyzer.export.foreign import bencher_json, pyperf_json
 from analyzer.export.plain import write_csv, write_json, write_markdown, write_parquet
 from snipbench.errors import LakeError, UsageError
@@ -37,7 +37,7 @@ def export(lake: Path, task_id: str, table: str, form: str, to: str) -> int:
         task_id: whose rows.
         table: table's name; ``pyperf`` and ``bencher`` are always made from the runs.
         form: one of :data:`FORMATS`.
-        to: a path, or a URL that fsspec knows (``s3://bucket/key``, with its package installed).
+        to: what :func:`analyzer.addresses.opened` takes.
 
     Raises:
         UsageError: no such table or format, no rows of the task, or ``to`` cannot be written.
@@ -52,7 +52,7 @@ def export(lake: Path, task_id: str, table: str, form: str, to: str) -> int:
     if found.num_rows == 0 and task_rows(lake, "tasks", task_id).num_rows == 0:
         raise UsageError(f"task {task_id} is not in the lake")
     try:
-        with fsspec.open(to, "wb") as file:
+        with opened(to) as file:
             if form in FOREIGN:
                 file.write(FOREIGN[form][1](lake, task_id))
             else:

@@ -6,8 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-import fsspec
-
+from analyzer.addresses import opened
 from analyzer.models.training_table import TrainingTable
 from snipbench.errors import UsageError
 from snipbench.records import parameters_to_text
@@ -34,7 +33,7 @@ def write_table(table: TrainingTable, classes: Sequence[str], folder: str, name:
     Args:
         table: what was trained on.
         classes: class of each row.
-        folder: a path, or a URL that fsspec knows (``s3://bucket/prefix``, with its package installed).
+        folder: a path, ``s3://BUCKET/PREFIX``, or another URL; see :func:`analyzer.addresses.opened`.
         name: file's name without its ending.
 
     Raises:
@@ -42,8 +41,8 @@ def write_table(table: TrainingTable, classes: Sequence[str], folder: str, name:
     """
     address = f"{folder.rstrip('/')}/{name}.csv"
     try:
-        with fsspec.open(address, "w", encoding="utf-8", newline="", auto_mkdir=True) as file:
-            file.write(table_text(table, classes))
+        with opened(address, make_folders=True) as file:
+            file.write(table_text(table, classes).encode())
     except (OSError, ValueError, ImportError) as error:
         raise UsageError(f"cannot write the training table to {address}: {error}") from error
     return address

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from analyzer.material import TaskMaterial, load_material
-from analyzer.measures import cpu_seconds, is_usable, memory_peak_bytes, too_short, wall_seconds
+from analyzer.measures import cpu_seconds, is_usable, memory_peak_bytes, sees_all, too_short, wall_seconds
 from analyzer.models.features import known_features
 from analyzer.models.grouping import groups_of
 from analyzer.models.python_features import Features
@@ -179,7 +179,7 @@ def _bytes(which: Callable[[Run], list[int | None]]) -> Callable[[Run], float | 
     def measure(run: Run) -> float | None:
         values = which(run)
         present = [value for value in values if value is not None]
-        return float(sum(present)) if values and len(present) == len(values) else None
+        return float(sum(present)) if values and len(present) == len(values) and sees_all(run) else None
 
     return measure
 

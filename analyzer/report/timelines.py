@@ -13,6 +13,7 @@ from analyzer import words
 from analyzer.report import marks, scale
 from snipbench.clock import from_text
 from snipbench.domain.run import Run, RunStatus
+from snipbench.domain.spark_master import DRIVER
 from snipbench.store.port import DocumentStore
 
 PLOT = 116
@@ -59,7 +60,7 @@ def timelines(
         streams.setdefault((sample["target"], sample["stream_id"]), []).append(sample)
     cpu, memory = [], []
     for (target, _), stream in streams.items():
-        css = "executor" if target == "executor" else "database"
+        css = "executor" if target in {"executor", DRIVER} else "database"
         cpu.append(Line(f"{target}: cores in use", css, tuple(_cores(stream, seconds))))
         points = tuple((seconds(sample["at"]), sample["memory_bytes"]) for sample in stream)
         memory.append(Line(f"{target}: memory ({stream[0]['memory_definition']})", css, points))

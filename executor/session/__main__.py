@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from executor.channel import serve
+from snipbench.domain.spark_master import is_local
 
 
 class Main:
@@ -20,6 +21,7 @@ class Main:
 
     def start(self, body: dict[str, Any]) -> Mapping[str, object]:
         """Start Spark as the body says. Replies with versions, slots, settings and seconds."""
+        from executor.session.cluster import executors
         from executor.session.session import Session
         from executor.session.start import start, versions
 
@@ -35,8 +37,9 @@ class Main:
         facts = versions(spark) | {
             "conf": sorted([name, value] for name, value in spark.sparkContext.getConf().getAll()),
             "slots": spark.sparkContext.defaultParallelism,
+            "executors": None if is_local(body["master"]) else executors(spark),
         }
-        self.session = Session(spark, os.getpid())
+        self.session = Session(spark, os.getpid(), whole=is_local(body["master"]))
         self.handlers |= self.session.handlers()
         return facts | {"seconds": perf_counter() - begun}
 

@@ -1,4 +1,5 @@
-"""A rule of measurement that a snippet broke, and how processes of a profile pass differ from those of runs."""
+"""What a session cannot start for, a rule of measurement that a snippet broke, and how processes of a profile pass
+differ from those of runs."""
 
 from __future__ import annotations
 
@@ -7,6 +8,10 @@ PROFILE_VARIABLE = "SNIPBENCH_PROFILE_PASS"
 
 FRAMES_OF_A_CALL = 3
 """Interpreter frames that a profiled call takes at most: their recursion limit is so many times as high."""
+
+
+class StartFailed(Exception):
+    """Spark did not start, or its parts do not fit together; the message names versions and the likely cause."""
 
 
 class RuleBroken(Exception):

@@ -36,6 +36,7 @@ from snipbench.domain.order import Kind
 Body = dict[str, Any]
 
 STOPPED = {"kind": "StoppedSession", "message": "the snippet stopped the Spark session", "traceback": ""}
+ENDED = STOPPED | {"message": "the Spark session has stopped: the snippet stopped it, or its cluster ended it"}
 
 SETTLE_SECONDS = 5.0
 """How long the tasks of a failed or cancelled run may take to end before the session is given up."""
@@ -53,13 +54,19 @@ class Current:
 
 class Session:
     """Holds two Spark sessions of one context: ``pristine``, which has the views and no snippet ever sees, and a clone
-    of it, in which snippets run. A snippet that changed something costs a new clone, nothing else."""
+    of it, in which snippets run. A snippet that changed something costs a new clone, nothing else.
 
-    def __init__(self, spark: SparkSession, own_pid: int) -> None:
+    ``whole``: Spark's executors are in this process's tree. Of those on a cluster no peak can be read, and what the
+    driver alone used would pass for the whole.
+    """
+
+    def __init__(self, spark: SparkSession, own_pid: int, *, whole: bool = True) -> None:
         context = spark.sparkContext
         self._context = context
         self._pristine = spark
         self._spark = spark
+        self._whole = whole
+        self._gone = STOPPED if whole else ENDED
         self._mapper = context._jvm.org.apache.spark.status.api.v1.JacksonMessageWriter().mapper()
         self._views = Views(spark)
         self._request: PrepareRequest | None = None
@@ -101,6 +108,8 @@ class Session:
         request = PrepareRequest.from_wire(body)
         try:
             changed = self._views.ensure(request)
+            if changed and not self._whole:
+                self._views.read_remotely()
         except Exception as error:  # noqa: BLE001 - Spark's or the driver's; the reply tells it
             failure = failure_of(error)
             self._clone()  # some views are gone; a snippet must not see what the clone still has of them
@@ -138,7 +147,7 @@ class Session:
                 failure = failure_of(error)
                 lost = self._stopped() or self._jobs.settle(SETTLE_SECONDS) or self._check(self._reader.read())[1]
             return {
-                "failure": STOPPED if self._stopped() else failure,
+                "failure": self._gone if self._stopped() else failure,
                 "lost": lost,
                 "seconds": {"load": perf_counter() - begun},
             }
@@ -226,7 +235,7 @@ class Session:
         if state is not None:
             failure, lost = self._check(state)
         elif self._stopped() is not None:
-            failure = STOPPED
+            failure = self._gone
         times.append(perf_counter())
         self._unload()
         times.append(perf_counter())
@@ -243,6 +252,8 @@ class Session:
         """Peak memory since the snippet was loaded; nothing where that is not asked for."""
         if not current.measured:
             return {}
+        if not self._whole:
+            return {"jvm_pools_peak_bytes": None, "python_workers_peak_bytes": None}
         return {
             "jvm_pools_peak_bytes": self._pools.peak_bytes() if self._stopped() is None else None,
             # A statement cannot reach Python: there is nothing to guess from what idle workers do meanwhile.
@@ -265,7 +276,7 @@ class Session:
                     failure = failure_of(error)
         lost = self._stopped() or (self._jobs.settle(SETTLE_SECONDS) if failure else None)
         if lost is not None:
-            return {"failure": STOPPED if self._stopped() else failure, "lost": lost}
+            return {"failure": self._gone if self._stopped() else failure, "lost": lost}
         left, lost = self._check(self._reader.read())
         return {"result": result, "failure": failure or left, "lost": lost}
 
@@ -298,7 +309,7 @@ class Session:
         """Why there is no usable Spark context any more, if there is none."""
         java = self._context._jsc
         if java is None or java.sc().isStopped():
-            return STOPPED["message"]
+            return self._gone["message"]
         return None
 
     def _check(self, found: State) -> tuple[Body | None, str | None]:

@@ -12,8 +12,11 @@ from tempfile import mkdtemp
 
 from pyspark.sql import SparkSession
 
+from executor.session import cluster
 from executor.session.peaks import DAEMONS_VARIABLE
+from executor.session.rules import StartFailed
 from snipbench import class_archive
+from snipbench.domain.spark_master import is_local
 
 PINNED: dict[str, str] = {
     "spark.app.name": "snipbench",
@@ -48,10 +51,6 @@ LOCAL: dict[str, str] = {
 LOG_PATTERN = "%d{yyyy-MM-dd HH:mm:ss.SSS} %p %c{1}: %m%n%ex"
 
 
-class StartFailed(Exception):
-    """Spark did not start, or its parts do not fit together; the message names versions and the likely cause."""
-
-
 def start(
     master: str, conf: dict[str, str], jars: tuple[str, ...], work: Path, logs: Path, *, self_test: bool = True
 ) -> SparkSession:
@@ -60,17 +59,21 @@ def start(
     Raises:
         StartFailed: see there.
     """
-    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ["PYSPARK_PYTHON"] = conf.get("spark.pyspark.python", sys.executable)
     os.environ["SPARK_LOCAL_DIRS"] = str(work / "local")
     os.environ[DAEMONS_VARIABLE] = mkdtemp(prefix="daemons-", dir=work)
-    settings = settings_of(master, conf, jars, work, _write_log_settings(work, logs))
+    reaching = LOCAL if is_local(master) else cluster.settings(cluster.own_address(master))
+    settings = reaching | settings_of(conf, jars, work, _write_log_settings(work, logs))
     try:
         builder = SparkSession.builder.master(master)
         for name, value in settings.items():
             builder = builder.config(name, value)
         spark = builder.getOrCreate()
     except Exception as error:
-        raise StartFailed(_explain(f"Spark did not start: {type(error).__name__}: {error}")) from error
+        raise StartFailed(_explain(f"Spark did not start{_at(master)}: {type(error).__name__}: {error}")) from error
+    if not is_local(master):
+        cluster.await_executors(spark, master)
     try:
         if self_test:
             _prove(spark)
@@ -79,24 +82,23 @@ def start(
     return spark
 
 
-def settings_of(
-    master: str, conf: dict[str, str], jars: tuple[str, ...], work: Path, log_settings: Path
-) -> dict[str, str]:
+def settings_of(conf: dict[str, str], jars: tuple[str, ...], work: Path, log_settings: Path) -> dict[str, str]:
     """All settings given to Spark: pinned ones, then the order's, then what must be as it is."""
-    settings = PINNED | conf
-    if master.startswith("local"):
-        settings = LOCAL | settings
     options = [
         class_archive.options("session"),
         conf.get("spark.driver.extraJavaOptions", ""),
         f"-Dlog4j2.configurationFile={log_settings.as_uri()}",
         shlex.quote(f"-Djava.io.tmpdir={work}"),  # Spark splits them as a shell does
     ]
-    return settings | {
-        "spark.jars": ",".join(jars),
-        "spark.sql.warehouse.dir": (work / "warehouse").as_uri(),
-        "spark.driver.extraJavaOptions": " ".join(filter(None, options)),
-    }
+    return (
+        PINNED
+        | conf
+        | {
+            "spark.jars": ",".join(jars),
+            "spark.sql.warehouse.dir": (work / "warehouse").as_uri(),
+            "spark.driver.extraJavaOptions": " ".join(filter(None, options)),
+        }
+    )
 
 
 def versions(spark: SparkSession) -> dict[str, str]:
@@ -142,6 +144,10 @@ def _prove(spark: SparkSession) -> None:
     frame = spark.range(8).select(plus_one("id").alias("value"))
     if (total := sum(row["value"] for row in frame.collect())) != 36:
         raise AssertionError(f"1 + 2 + … + 8 came out as {total}, not 36")
+
+
+def _at(master: str) -> str:
+    return "" if is_local(master) else f" at {master} (is it a standalone master of the same version of Spark?)"
 
 
 def _explain(message: str) -> str:

@@ -10,6 +10,8 @@ from urllib.parse import quote
 from pyspark.sql import DataFrame, SparkSession
 
 from executor.calls import PrepareRequest
+from executor.session.failing import failure_of
+from executor.session.rules import RuleBroken
 from snipbench.domain.order import Table
 
 DRIVER = "org.postgresql.Driver"
@@ -52,6 +54,24 @@ class Views:
             changed.append(name)
         self._views = {name: self._views[name] for name in wanted}
         return tuple(changed)
+
+    def read_remotely(self) -> None:
+        """Have a row of the first view read where Spark's executors are: making a view is the driver's work alone.
+
+        Raises:
+            RuleBroken: ``UnreachableDatabase``.
+        """
+        if not self._views:
+            return
+        name, view = next(iter(self._views.items()))
+        try:
+            view.frame.limit(1).write.format("noop").mode("overwrite").save()
+        except Exception as error:
+            why = failure_of(error)
+            raise RuleBroken(
+                "UnreachableDatabase",
+                f"the cluster's workers cannot read {name}, which the driver can: {why['kind']}: {why['message']}",
+            ) from error
 
     def forget(self) -> None:
         """Drop all; the next :meth:`ensure` makes them anew."""

@@ -215,7 +215,8 @@ class LocalBench:
                 "image": database.image,
                 **dict(database.settings),
             },
-            "spark": {"version": facts.spark_version, "java_version": facts.java_version, **dict(facts.conf)},
+            "spark": {"version": facts.spark_version, "java_version": facts.java_version, **dict(facts.conf)}
+            | ({} if facts.executors is None else {"executors": facts.executors, "slots": facts.slots}),
         }
         self._book.keep_environment(Environment(areas, to_text(self._parts.clock.now())))
 

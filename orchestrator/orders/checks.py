@@ -15,6 +15,7 @@ from orchestrator.orders.mistakes import Findings, hint
 from orchestrator.orders.resolve import Overrides
 from orchestrator.orders.snippets import Surroundings, check_snippets, names_twice
 from orchestrator.orders.unbuilt import check_unbuilt
+from snipbench.domain import spark_master
 from snipbench.domain.database import TABLES_OF_GENERATOR
 from snipbench.domain.order import ExperimentKeys, OrderKeys
 from snipbench.errors import UsageError
@@ -37,6 +38,9 @@ def check_order(root: Node, codebook: Codebook, overrides: Overrides, findings: 
 
 def _check_spark(root: Node, findings: Findings) -> None:
     spark = root.get("spark")
+    master = spark.get("master") if spark is not None else None
+    if master is not None and isinstance(master.value, str) and master.value:
+        _check_master(root, master, findings)
     conf = spark.get("conf") if spark is not None else None
     if conf is None:
         return
@@ -52,6 +56,23 @@ def _check_spark(root: Node, findings: Findings) -> None:
                 f"{key!r} is the name of a secret: an order is stored and shown to whoever may read. Give the secret "
                 "to the process that runs Spark, as a variable of its environment",
             )
+
+
+def _check_master(root: Node, master: Node, findings: Findings) -> None:
+    """Its form, and what cannot be had of a cluster; whether one is there turns out when a session is started."""
+    if spark_master.is_other_cluster(master.value):
+        return  # told by what is not built yet
+    if not spark_master.is_well_formed(master.value):
+        findings.add(master.place, master.path, f"{master.value!r} is no Spark master: must be {spark_master.FORMS}")
+        return
+    profile = root.get("profile")
+    if not spark_master.is_local(master.value) and profile is not None and profile.value is True:
+        findings.add(
+            profile.place,
+            profile.path,
+            f"function-level profiles need a local Spark master: calls made by the workers of {master.value} are not "
+            "collected",
+        )
 
 
 def _may_be_secret(value: Node | None) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.orders.document import Node
 from orchestrator.orders.mistakes import Findings
+from snipbench.domain.spark_master import is_other_cluster
 
 _UNBUILT: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("experiments.*.snippets.*.kind", lambda value: value == "barrier", "kind 'barrier'"),
@@ -19,8 +20,8 @@ _UNBUILT: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("calibrate", lambda value: value is True, "calibrate: true"),
     (
         "spark.master",
-        lambda value: isinstance(value, str) and not value.startswith("local"),
-        "a Spark master other than local[…]",
+        lambda value: isinstance(value, str) and is_other_cluster(value),
+        "a Spark master other than local[…] or spark://…",
     ),
 )
 """Path (``*`` stands for any key or index), which values, and what to call them."""

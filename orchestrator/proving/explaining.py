@@ -40,7 +40,7 @@ def plans_of(
         database = order.database(experiment.database)
         prototype = parts.databases.prepare(database, order_folder(record, parts.home), owner=task_id)
         clone = parts.databases.clone(prototype, database, owner=task_id)
-        engine = parts.new_engine(session_spec(parts, order, work=parts.home.work, logs=parts.home.logs))
+        engine = parts.new_engine(session_spec(parts, order, work=parts.home.work, logs=parts.home.logs, here=True))
         try:
             engine.start()
             engine.prepare(

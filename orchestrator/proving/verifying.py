@@ -27,6 +27,7 @@ from orchestrator.proving.sandboxing import refusal
 from snipbench.clock import to_text
 from snipbench.domain.order import Experiment, Snippet
 from snipbench.domain.plan import Parameters
+from snipbench.domain.spark_master import is_local
 from snipbench.domain.task import OrderRecord
 
 
@@ -106,11 +107,16 @@ class Verifier:
         return Step(
             StepName.SCREENING,
             StepStatus.FAILED if refused else StepStatus.PASSED,
-            "; ".join(refused) if refused else "nothing speaks against running it",
+            "; ".join(refused) if refused else f"nothing speaks against running it{self._elsewhere()}",
             verdict=Verdict.FAILED if refused else None,
             started_at=started_at,
             ended_at=to_text(self._parts.clock.now()),
         )
+
+    def _elsewhere(self) -> str:
+        """That a proof is not made where the runs were, if so (decision 0225)."""
+        master = self._order.spark.master
+        return "" if is_local(master) else f"; it is proved on this machine (local[*]), not at {master}"
 
     def _runner(
         self,
@@ -145,8 +151,9 @@ class Verifier:
     ) -> Duel:
         folder = self._work / suggestion_id / name
         logs = self._parts.home.logs / "proofs" / suggestion_id / name
+        spec = session_spec(self._parts, self._order, work=folder, logs=logs, share=2, here=True)
         return Duel(
-            replace(session_spec(self._parts, self._order, work=folder, logs=logs, share=2), self_test=False),
+            replace(spec, self_test=False),
             self._parts.sandboxing.session,
             PrepareRequest(
                 experiment=experiment.name,

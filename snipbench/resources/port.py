@@ -11,7 +11,7 @@ from snipbench.errors import MonitorError
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A thing watched: ``executor`` or ``database:NAME``.
+    """A thing watched: ``executor`` (``driver`` where Spark's executors are on a cluster) or ``database:NAME``.
 
     Exactly what a source needs to find it: the root process id of a process tree, a container id, a cgroup directory.
     """

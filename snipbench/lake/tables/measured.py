@@ -28,7 +28,7 @@ _RUN_FACTS: tuple[Column, ...] = (
     integer("attempt", "Number of the attempt at the slot, from 1", nullable=False),
     key("status", "ok, failed, timeout, killed or interrupted"),
     number("wall_seconds", "Time of the materialisation alone", "seconds"),
-    number("cpu_seconds_executor", "CPU time of the executor, JVM and Python workers", "seconds"),
+    number("cpu_seconds_executor", "CPU time of the executor, JVM and Python workers; null on a cluster", "seconds"),
     number("cpu_seconds_database", "CPU time of the reference database", "seconds"),
     integer("memory_peak_bytes", "Peak of the JVM's pools plus peak of the Python workers", "bytes"),
     integer("memory_spark_execution_peak_bytes", "Spark's peak execution memory", "bytes"),
@@ -72,7 +72,7 @@ SAMPLES = Table(
     "Counters of the targets over time, as streamed",
     (
         TASK_ID,
-        key("target", "executor or database:NAME"),
+        key("target", "executor, database:NAME; driver where Spark's executors are on a cluster"),
         text("stream_id", "One start of the monitoring; counters are comparable within it"),
         integer("sequence", "Number of the sample in its stream and target, from 0", nullable=False),
         instant("at", "When the counters were read"),
@@ -98,7 +98,7 @@ RUN_METRICS = Table(
     (
         TASK_ID,
         key("slot_id", "Line of the plan"),
-        key("target", "executor, database:NAME, spark (Spark's own metrics) or platform (time around the run)"),
+        key("target", "executor, driver, database:NAME, spark (Spark's own metrics) or platform (time around the run)"),
         key("metric", "Figure's name, which ends in its unit"),
         number("value", "Figure's value; null where the source does not tell", "as the metric's name says"),
         text("source", "Where the figure comes from"),

@@ -59,7 +59,7 @@ def write(body):
     return {"failure": None, "sort_keys": []}
 
 serve({
-    "start": lambda body: versions | {"conf": [], "slots": 1},
+    "start": lambda body: versions | {"conf": [], "slots": 1, "executors": None},
     "prepare": lambda body: {"views": [], "schemas": [], "created": [], "seconds": 0.0, "failure": None},
     "load": load,
     "write": write,

@@ -13,11 +13,13 @@ from analyzer.advisors.port import TableShape
 from analyzer.advisors.ranking import worst
 from analyzer.advisors.shapes import table_shapes
 from analyzer.material import TaskMaterial, load_material
+from analyzer.models.training_table import MEASURES
 from benchmarks.synthetic import write_task
 from snipbench.domain.analysis import Metric
 from snipbench.domain.order import Kind, Role
 from snipbench.domain.plan import Phase
-from snipbench.domain.run import Run
+from snipbench.domain.run import Cost, Run
+from snipbench.domain.spark_master import DRIVER
 from snipbench.domain.table_facts import ColumnFacts, TableFacts
 from snipbench.records.table_facts import table_facts_to_document
 from snipbench.store.sqlite import SqliteStore
@@ -79,6 +81,21 @@ def test_every_measure_can_rank(material: TaskMaterial, metric: Metric) -> None:
         assert all(share is None for share in shares), "memory does not add up"
     else:
         assert all(share is None or 0 <= share <= 1 for share in shares)
+
+
+@pytest.mark.parametrize("metric", [Metric.CPU_SECONDS, Metric.READ_BYTES, Metric.WRITE_BYTES])
+def test_what_the_driver_of_a_cluster_used_is_no_snippet_s_cost(material: TaskMaterial, metric: Metric) -> None:
+    assert worst(material.order, material.runs, by=metric, count=3)
+    runs = tuple(
+        replace(run, outcome=replace(run.outcome, costs=tuple(driven(cost) for cost in run.outcome.costs)))
+        for run in material.runs
+    )
+    assert worst(material.order, runs, by=metric, count=3) == ()
+    assert {MEASURES[metric](run) for run in runs} == {None}
+
+
+def driven(cost: Cost) -> Cost:
+    return replace(cost, target=DRIVER) if cost.target == "executor" else cost
 
 
 def test_a_brief_tells_of_code_parameters_timings_and_metrics(material: TaskMaterial) -> None:

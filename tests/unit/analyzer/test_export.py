@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 
 import fsspec
@@ -172,3 +175,54 @@ def test_wrong_use_is_said(
 
 def test_the_formats_are_those_of_the_command_line() -> None:
     assert FORMATS == ("csv", "parquet", "json", "markdown", "pyperf", "bencher")
+
+
+class Bucket(ThreadingHTTPServer):
+    """Takes what is put, as an object store does; ``objects`` holds it by path."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Puts)
+        self.objects: dict[str, bytes] = {}
+
+
+class _Puts(BaseHTTPRequestHandler):
+    def do_PUT(self) -> None:
+        bucket = self.server
+        assert isinstance(bucket, Bucket)
+        assert "Credential=somebody/" in self.headers["Authorization"]
+        body = b""
+        while size := int(
+            self.rfile.readline().split(b";")[0], 16
+        ):  # a chunk of HTTP, with one of the store's own in it
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        bucket.objects[self.path] = _unchunked(body)
+        self.send_response(200)
+        self.send_header("ETag", '"an-etag"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        """Nobody reads it."""
+
+
+def _unchunked(body: bytes) -> bytes:
+    """What the chunks of a signed upload hold; checksums follow the last one."""
+    rest, whole = BytesIO(body), b""
+    while size := int(rest.readline().split(b";")[0], 16):
+        whole += rest.read(size)
+        rest.readline()
+    return whole
+
+
+def test_an_object_store_needs_no_further_package(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Bucket() as bucket:
+        threading.Thread(target=bucket.serve_forever, daemon=True).start()
+        for name, value in (("ENDPOINT_URL", f"http://127.0.0.1:{bucket.server_port}"), ("ACCESS_KEY_ID", "somebody")):
+            monkeypatch.setenv(f"AWS_{name}", value)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a-secret-of-the-tests")
+        export(lake, "task-1", "summaries", "json", "s3://exports/of/summaries.json")
+        bucket.shutdown()
+    assert len(json.loads(bucket.objects["/exports/of/summaries.json"])) == 8

@@ -131,7 +131,7 @@ def test_times_that_grow_from_run_to_run_are_not_steady(material: TaskMaterial) 
 def test_the_outcome_has_the_keys_of_the_design(store: SqliteStore) -> None:
     outcome = task_outcome(store, "task-1")
     assert json.loads(json.dumps(outcome, allow_nan=False)) == outcome
-    assert list(outcome) == ["order_id", "task_id", "status", "plan_hash", "experiments", "report", "analyses"]
+    assert list(outcome) == ["order_id", "task_id", "status", "plan_hash", "experiments", "report", "notes", "analyses"]
     (experiment,) = outcome["experiments"]
     assert list(experiment) == ["name", "database", "snippets"]
     pandas = next(found for found in experiment["snippets"] if found["name"] == "pandas")

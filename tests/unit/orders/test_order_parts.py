@@ -175,7 +175,7 @@ TABLES = "    tables:"
     ("old", "new", "what"),
     [
         ("name: parts", "name: parts\ncalibrate: true", "calibrate: true"),
-        ("name: parts", 'name: parts\nspark: {master: "spark://host:7077"}', "a Spark master other than local"),
+        ("name: parts", 'name: parts\nspark: {master: "k8s://https://host"}', "a Spark master other than local"),
         (TABLES, f"    warmups: auto\n{TABLES}", "warmups: auto"),
         (TABLES, f"    repetitions: {{auto: true, interval: 5%, cap: 40}}\n{TABLES}", "automatic repetitions"),
         (SQL, STREAMING, "kind 'streaming'"),
@@ -188,6 +188,44 @@ def test_value_whose_part_is_not_built_is_refused_once(old: str, new: str, what:
     (mistake,) = caught.value.mistakes
     assert mistake.message.startswith(what)
     assert mistake.message.endswith("not built yet in this version")
+
+
+@pytest.mark.parametrize(
+    "master",
+    ["local", "local[2]", "local[*]", "local[2, 3]", "spark://host:7077", "spark://10.0.0.1:7077,other.host:1"],
+)
+def test_spark_runs_here_or_on_a_standalone_cluster(master: str) -> None:
+    order = parse_order((HEAD + SQL).replace("name: parts", f'name: parts\nspark: {{master: "{master}"}}', 1)).order
+    assert order.spark.master == master
+
+
+@pytest.mark.parametrize(
+    "master",
+    [
+        "localhost",
+        "local[two]",
+        "spark://host",
+        "spark://host:0",
+        "spark://host:70777",
+        "spark://u@host:1/x",
+        "host:7077",
+    ],
+)
+def test_what_is_no_spark_master_is_told_once_with_its_line_and_the_forms(master: str) -> None:
+    with pytest.raises(OrderError) as caught:
+        parse_order((HEAD + SQL).replace("name: parts", f'name: parts\nspark: {{master: "{master}"}}', 1))
+    (mistake,) = caught.value.mistakes
+    assert (mistake.line, mistake.path) == (2, "spark.master")
+    assert mistake.message.startswith(f"{master!r} is no Spark master: must be local, local[N]")
+
+
+def test_profiles_of_a_cluster_s_workers_are_refused() -> None:
+    text = 'name: parts\nspark: {master: "spark://host:7077"}\nprofile: true'
+    with pytest.raises(OrderError) as caught:
+        parse_order((HEAD + SQL).replace("name: parts", text, 1))
+    (mistake,) = caught.value.mistakes
+    assert (mistake.line, mistake.path) == (3, "profile")
+    assert mistake.message.startswith("function-level profiles need a local Spark master")
 
 
 def test_optimize_analysis_is_read_with_all_its_keys() -> None:
