@@ -25,11 +25,13 @@ def parent_of(pid: int) -> int | None:
 
 
 def _is_still(pid: int) -> bool:
-    """Whether ``pid`` is stopped, a zombie, or gone."""
-    state = _state(f"/proc/{pid}/stat")
-    if state != b"Z":
-        return state in _STILL
-    try:  # where the first thread has ended, others may run on
+    """Whether every thread of ``pid`` is stopped, a zombie, or gone.
+
+    The state of the process is only that of its first thread: which may have stopped, or ended, while others run on.
+    """
+    if _state(f"/proc/{pid}/stat") not in _STILL:
+        return False
+    try:
         threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
     except OSError:
         return True
