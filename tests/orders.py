@@ -11,6 +11,20 @@ experiments:
     snippets: [{name: total, kind: sql, code: select sum(l_quantity) as total from lineitem}]
 """
 """The smallest order."""
+HEAD = """\
+name: small
+databases:
+  shop: {dataset: {generator: tpch, scale: 0.01}}
+experiments:
+  - name: one
+    database: shop
+    tables: [lineitem]
+    snippets:
+"""
+"""Of an order, to which a test adds snippets."""
+FRAME_ORDER = f"{HEAD}      - {{name: frame, kind: dataframe, file: frame.py}}\n"
+FRAME = "def run(spark):\n    return spark.table('lineitem')\n"
+"""What its file holds."""
 ENDLESS = """\
 name: endless
 spark: {master: "local[2]"}

@@ -86,23 +86,23 @@ def _medians(runs: Sequence[Run], measure: Measure) -> dict[Place, float]:
 
 def _cpu_seconds(run: Run) -> float | None:
     """CPU time of executor and database together; ``None`` where one of the watched sides does not tell."""
-    if not sees_all(run):
-        return None
-    sides = {cost.target.partition(":")[0] for cost in run.outcome.costs}
-    values = [cpu_seconds(run, side) for side in sides]
-    present = [value for value in values if value is not None]
-    return sum(present) if present and len(present) == len(values) else None
+    return _summed(
+        run, [cpu_seconds(run, side) for side in {cost.target.partition(":")[0] for cost in run.outcome.costs}]
+    )
 
 
 def _read_bytes(run: Run) -> float | None:
-    return _summed([cost.read_bytes for cost in run.outcome.costs]) if sees_all(run) else None
+    return _summed(run, [cost.read_bytes for cost in run.outcome.costs])
 
 
 def _write_bytes(run: Run) -> float | None:
-    return _summed([cost.write_bytes for cost in run.outcome.costs]) if sees_all(run) else None
+    return _summed(run, [cost.write_bytes for cost in run.outcome.costs])
 
 
-def _summed(values: Sequence[int | None]) -> float | None:
+def _summed(run: Run, values: Sequence[float | None]) -> float | None:
+    """The sum over all that was watched; ``None`` where one does not tell, or something that worked was not watched."""
+    if not sees_all(run):
+        return None
     present = [value for value in values if value is not None]
     return float(sum(present)) if present and len(present) == len(values) else None
 

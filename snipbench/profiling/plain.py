@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import weakref
-from functools import lru_cache
 from time import perf_counter
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,15 @@ from snipbench.profiling.probe import OBSERVE_SECONDS, Probe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["OBSERVE_SECONDS", "failed", "observe", "perf_counter", "plain", "recorder"]  # the text's own names too
-
+_NAMES: dict[str, Any] = {
+    "__name__": __name__,  # libraries ask frames for it
+    "OBSERVE_SECONDS": OBSERVE_SECONDS,
+    "failed": failed,
+    "observe": observe,
+    "perf_counter": perf_counter,
+    "recorder": recorder,
+}
+"""What the text below knows by name: modules, and what modules hold, so that a wrapper can be pickled by value."""
 _TEXT = """\
 def make(function, probe):
     def profiled({parameters}):
@@ -50,10 +56,7 @@ def make(function, probe):
         return result
     return profiled
 """
-"""Each line is paid at every call: measure before adding one.
-
-Its globals are modules and functions of modules only, so that a wrapper can be pickled by value.
-"""
+"""Each line is paid at every call: measure before adding one."""
 _GENERAL = {"parameters": "*args, **kwargs", "received": "args, kwargs", "passed": "*args, **kwargs"}
 _VARIABLE = 0x04 | 0x08
 """Flags of code that takes ``*args`` or ``**kwargs``."""
@@ -101,12 +104,12 @@ class _Forms:
         wrapper.__code__ = self._exact
 
 
-@lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=256)
 def _made(parameters: str, received: str, passed: str) -> Callable[..., Any]:
     """``make`` of the text with these parameters."""
     found: dict[str, Any] = {}
     text = _TEXT.format(parameters=parameters, received=received, passed=passed)
-    exec(compile(text, "<snipbench.profiling>", "exec"), globals(), found)
+    exec(compile(text, "<snipbench.profiling>", "exec"), _NAMES, found)
     made: Callable[..., Any] = found["make"]
     return made
 

@@ -10,19 +10,8 @@ from hypothesis import strategies as st
 
 from orchestrator.orders import parse_order, read_order
 from snipbench.errors import Mistake, OrderError, UsageError
-
-ORDER = """\
-name: small
-databases:
-  shop: {dataset: {generator: tpch, scale: 0.01}}
-experiments:
-  - name: one
-    database: shop
-    tables: [lineitem]
-    snippets:
-      - {name: frame, kind: dataframe, file: frame.py}
-"""
-FRAME = "def run(spark):\n    return spark.table('lineitem')\n"
+from tests.orders import FRAME
+from tests.orders import FRAME_ORDER as ORDER
 
 
 def parse_mistakes(text: str) -> tuple[Mistake, ...]:

@@ -10,17 +10,8 @@ from snipbench.domain.analysis import Classify, Metric, Optimize
 from snipbench.domain.order import Role
 from snipbench.domain.quantity import parse_duration, parse_percent, parse_size
 from snipbench.errors import OrderError
+from tests.orders import HEAD
 
-HEAD = """\
-name: parts
-databases:
-  shop: {dataset: {generator: tpch, scale: 0.01}}
-experiments:
-  - name: one
-    database: shop
-    tables: [lineitem]
-    snippets:
-"""
 ROW = "def run(x): return x"
 
 
@@ -174,8 +165,8 @@ TABLES = "    tables:"
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
-        ("name: parts", "name: parts\ncalibrate: true", "calibrate: true"),
-        ("name: parts", 'name: parts\nspark: {master: "k8s://https://host"}', "a Spark master other than local"),
+        ("name: small", "name: small\ncalibrate: true", "calibrate: true"),
+        ("name: small", 'name: small\nspark: {master: "k8s://https://host"}', "a Spark master other than local"),
         (TABLES, f"    warmups: auto\n{TABLES}", "warmups: auto"),
         (TABLES, f"    repetitions: {{auto: true, interval: 5%, cap: 40}}\n{TABLES}", "automatic repetitions"),
         (SQL, STREAMING, "kind 'streaming'"),
@@ -195,7 +186,7 @@ def test_value_whose_part_is_not_built_is_refused_once(old: str, new: str, what:
     ["local", "local[2]", "local[*]", "local[2, 3]", "spark://host:7077", "spark://10.0.0.1:7077,other.host:1"],
 )
 def test_spark_runs_here_or_on_a_standalone_cluster(master: str) -> None:
-    order = parse_order((HEAD + SQL).replace("name: parts", f'name: parts\nspark: {{master: "{master}"}}', 1)).order
+    order = parse_order((HEAD + SQL).replace("name: small", f'name: small\nspark: {{master: "{master}"}}', 1)).order
     assert order.spark.master == master
 
 
@@ -213,23 +204,23 @@ def test_spark_runs_here_or_on_a_standalone_cluster(master: str) -> None:
 )
 def test_what_is_no_spark_master_is_told_once_with_its_line_and_the_forms(master: str) -> None:
     with pytest.raises(OrderError) as caught:
-        parse_order((HEAD + SQL).replace("name: parts", f'name: parts\nspark: {{master: "{master}"}}', 1))
+        parse_order((HEAD + SQL).replace("name: small", f'name: small\nspark: {{master: "{master}"}}', 1))
     (mistake,) = caught.value.mistakes
     assert (mistake.line, mistake.path) == (2, "spark.master")
     assert mistake.message.startswith(f"{master!r} is no Spark master: must be local, local[N]")
 
 
 def test_profiles_of_a_cluster_s_workers_are_refused() -> None:
-    text = 'name: parts\nspark: {master: "spark://host:7077"}\nprofile: true'
+    text = 'name: small\nspark: {master: "spark://host:7077"}\nprofile: true'
     with pytest.raises(OrderError) as caught:
-        parse_order((HEAD + SQL).replace("name: parts", text, 1))
+        parse_order((HEAD + SQL).replace("name: small", text, 1))
     (mistake,) = caught.value.mistakes
     assert (mistake.line, mistake.path) == (3, "profile")
     assert mistake.message.startswith("function-level profiles need a local Spark master")
 
 
 def test_optimize_analysis_is_read_with_all_its_keys() -> None:
-    (analysis,) = parse_order((HEAD + SQL).replace("name: parts\n", f"name: parts\n{IMPROVE}", 1)).order.analyses
+    (analysis,) = parse_order((HEAD + SQL).replace("name: small\n", f"name: small\n{IMPROVE}", 1)).order.analyses
     assert isinstance(analysis, Optimize)
     assert (analysis.worst, analysis.by, analysis.advisor) == (3, Metric.WALL_SECONDS, "llm")
     assert analysis.budget is not None

@@ -8,17 +8,7 @@ from orchestrator.orders import parse_order
 from orchestrator.orders.volatile_python import volatile_calls
 from orchestrator.orders.volatile_sql import volatile_parts
 from orchestrator.orders.warnings import find_warnings
-
-HEAD = """\
-name: warned
-databases:
-  shop: {dataset: {generator: tpch, scale: 0.01}}
-experiments:
-  - name: one
-    database: shop
-    tables: [lineitem]
-    snippets:
-"""
+from tests.orders import HEAD
 
 
 def test_warning_stands_at_its_line_of_the_order() -> None:

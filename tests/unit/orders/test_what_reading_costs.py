@@ -10,19 +10,8 @@ from orchestrator.orders import composing, mistakes, parse_order, read
 from orchestrator.orders.effort import Effort
 from orchestrator.orders.warnings import MAX_WARNINGS, find_warnings
 from snipbench.errors import OrderError
-
-ORDER = """\
-name: small
-databases:
-  shop: {dataset: {generator: tpch, scale: 0.01}}
-experiments:
-  - name: one
-    database: shop
-    tables: [lineitem]
-    snippets:
-      - {name: frame, kind: dataframe, file: frame.py}
-"""
-FRAME = "def run(spark):\n    return spark.table('lineitem')\n"
+from tests.orders import FRAME
+from tests.orders import FRAME_ORDER as ORDER
 
 
 def told(text: str) -> list[str]:
