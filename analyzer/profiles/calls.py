@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from snipbench.profiling.directory import UNREADABLE, Piece, read_pieces
 from snipbench.profiling.functions import FunctionFacts
-from snipbench.profiling.sinks import WIDTH, Batch
+from snipbench.profiling.sinks import WIDTH, Batch, functions_of
 
 NUMBER_BITS = 40
 """A call's id is its epoch's place in ``tokens``, shifted by so many bits, and its number there."""
@@ -105,7 +105,8 @@ class _Gathered:
         records = batch.records
         if len(records) % WIDTH:
             raise ValueError(f"{len(records)} values are not calls of {WIDTH} values each")
-        keys, numbers, parents, starts, ends, closer = (records[place::WIDTH] for place in range(WIDTH))
+        keys, closer = functions_of(records)
+        numbers, parents, starts, ends = (records[place::WIDTH] for place in range(1, WIDTH))
         known = {key: self._function(functions[key]) for key in set(keys)}
         function = np.array([known[key] for key in keys], np.int64)
         call = self._ids(batch, np.array(numbers, np.int64))
@@ -114,12 +115,10 @@ class _Gathered:
         start, end = np.array(starts, np.float64), np.array(ends, np.float64)
         seconds = end - start
         observed = {}
-        for place, values in enumerate(closer):
-            if values is not None:
-                cpu, memory, arguments, keywords, returned, exception, active = values
-                observed[self._count + place] = Observed(cpu, memory, arguments, keywords, returned, exception)
-                if active is not None:
-                    seconds[place] = active
+        for place, (cpu, memory, arguments, keywords, returned, exception, active) in closer.items():
+            observed[self._count + place] = Observed(cpu, memory, arguments, keywords, returned, exception)
+            if active is not None:
+                seconds[place] = active
         offset = batch.clock_offset
         place_of_batch = np.full(batch.call_count, len(self.calls.batches), np.int64)
         self._parts.append((function, place_of_batch, call, parent, start + offset, end + offset, seconds))

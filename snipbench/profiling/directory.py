@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from snipbench.profiling import functions
-from snipbench.profiling.sinks import WIDTH, Batch
+from snipbench.profiling.sinks import Batch, functions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,7 +60,7 @@ class DirectorySink:
                 lines.append(
                     {"process": {"process_id": batch.process_id, "app_id": batch.app_id, "epochs": batch.epochs}}
                 )
-            keys = batch.records[::WIDTH]
+            keys, _ = functions_of(batch.records)
             fresh = set(keys) - known
             lines += [_function_line(key) for key in sorted(fresh)]
             if self.written_bytes >= self.max_bytes:

@@ -69,10 +69,16 @@ def observe(probe: Probe, function: Callable[..., Any], args: tuple[Any, ...], k
     finally:
         state.current = before
         observed = (cpu, grown, arguments, keywords, returned, failure, None)
-        state.extend((probe.key, call, parent, start, end, observed))
+        state.extend(((probe.key, observed), call, parent, start, end))
         probe.settle(end - start)
         if call >= state.flush_at:
             recorder.spill(state, call)
+
+
+def astray(probe: Probe, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Make a call for which the quick way is closed: a thread's first one, or calls are looked for in contexts now."""
+    probe.look(closely=True)
+    return observe(probe, function, args, kwargs)
 
 
 def failed(
@@ -80,7 +86,8 @@ def failed(
 ) -> None:
     """Record a call that was not observed and raised."""
     failure = silently(state, texts.describe_exception, error, probe.limit)
-    state.extend((probe.key, call, parent, start, end, (None, None, None, None, None, failure, None)))
+    observed = (None, None, None, None, None, failure, None)
+    state.extend(((probe.key, observed), call, parent, start, end))
 
 
 def growth(resident: int | None) -> int | None:

@@ -9,7 +9,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from snipbench.profiling import recorder
-from snipbench.profiling.observation import failed, observe
+from snipbench.profiling.observation import astray, failed, observe
 from snipbench.profiling.probe import OBSERVE_SECONDS, Probe
 
 if TYPE_CHECKING:
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 _NAMES: dict[str, Any] = {
     "__name__": __name__,  # libraries ask frames for it
-    "OBSERVE_SECONDS": OBSERVE_SECONDS,
+    "astray": astray,
     "failed": failed,
+    "ids": recorder.ids,
     "observe": observe,
     "perf_counter": perf_counter,
     "recorder": recorder,
@@ -30,25 +31,23 @@ def make(function, probe):
         if probe.close:
             return observe(probe, function, {received})
         try:
-            state = recorder.local.state
+            state = recorder.{states}.state
         except AttributeError:
-            state = recorder.new_state()
-        parent = before = state.current
-        if recorder.asynchronous:
-            parent = recorder.innermost(before)
-        state.current = call = next(recorder.ids)
+            return astray(probe, function, {received})
+        before = state.current
+{look}        state.current = call = next(ids)
         start = perf_counter()
         try:
             result = function({passed})
         except BaseException as error:
             end = perf_counter()
             state.current = before
-            failed(probe, state, call, parent, start, end, error)
+            failed(probe, state, call, {parent}, start, end, error)
             raise
         end = perf_counter()
         state.current = before
-        state.extend((probe.key, call, parent, start, end, None))
-        if end - start > OBSERVE_SECONDS:
+        state.extend((probe.key, call, {parent}, start, end))
+        if end - start > {observe_seconds}:
             probe.woken_by(end - start)
         if call >= state.flush_at:
             recorder.spill(state, call)
@@ -58,6 +57,13 @@ def make(function, probe):
 """
 """Each line is paid at every call: measure before adding one."""
 _GENERAL = {"parameters": "*args, **kwargs", "received": "args, kwargs", "passed": "*args, **kwargs"}
+_ANYWHERE = {
+    "states": "local",
+    "look": "        parent = recorder.innermost(before) if recorder.asynchronous else before\n",
+    "parent": "parent",
+}
+_QUICK = {"states": "quick", "look": "", "parent": "before"}
+"""For a process that has not become asynchronous: once it has, calls go astray, and the form is exchanged."""
 _VARIABLE = 0x04 | 0x08
 """Flags of code that takes ``*args`` or ``**kwargs``."""
 
@@ -69,7 +75,7 @@ def plain(function: Callable[..., Any], probe: Probe) -> Callable[..., Any]:
     observed it has the function's own parameters, if these are few and simple: collecting arguments in a tuple and a
     dictionary, and handing them on, is a quarter of what a call costs.
     """
-    wrapper: FunctionType = _made(**_GENERAL)(function, probe)
+    wrapper: FunctionType = _made(**_GENERAL, **_ANYWHERE)(function, probe)
     own = _own_parameters(function, wrapper.__code__)
     if own is not None:
         probe.on_look = _Forms(wrapper, own).change
@@ -77,7 +83,7 @@ def plain(function: Callable[..., Any], probe: Probe) -> Callable[..., Any]:
 
 
 class _Forms:
-    """The code of one wrapper, in both forms."""
+    """The code of one wrapper, in all its forms."""
 
     __slots__ = ("_exact", "_general", "_parameters", "_wrapper")
 
@@ -85,7 +91,8 @@ class _Forms:
         self._wrapper = weakref.ref(wrapper)  # it holds the probe, which holds this: no circle
         self._parameters = parameters
         self._general = wrapper.__code__
-        self._exact: CodeType | None = None
+        self._exact: dict[bool, CodeType] = {}
+        """By whether the process is asynchronous."""
 
     def change(self, closely: bool) -> None:
         """From the next call on, calls are observed, or not."""
@@ -95,20 +102,22 @@ class _Forms:
         if closely:
             wrapper.__code__ = self._general
             return
-        if self._exact is None:
+        asynchronous = recorder.asynchronous
+        if asynchronous not in self._exact:
             names = ", ".join(self._parameters)
             received = f"({names}{',' * (len(self._parameters) == 1)}), {{}}"
-            made = _made(parameters=names, received=received, passed=names)
+            ways = _ANYWHERE if asynchronous else _QUICK
+            made = _made(parameters=names, received=received, passed=names, **ways)
             # A copy: the interpreter adapts code to the one function that it calls.
-            self._exact = made(None, None).__code__.replace(co_name=self._general.co_name)
-        wrapper.__code__ = self._exact
+            self._exact[asynchronous] = made(None, None).__code__.replace(co_name=self._general.co_name)
+        wrapper.__code__ = self._exact[asynchronous]
 
 
 @functools.lru_cache(maxsize=256)
-def _made(parameters: str, received: str, passed: str) -> Callable[..., Any]:
-    """``make`` of the text with these parameters."""
+def _made(**parts: str) -> Callable[..., Any]:
+    """``make`` of the text with these parts."""
     found: dict[str, Any] = {}
-    text = _TEXT.format(parameters=parameters, received=received, passed=passed)
+    text = _TEXT.format(observe_seconds=OBSERVE_SECONDS, **parts)
     exec(compile(text, "<snipbench.profiling>", "exec"), _NAMES, found)
     made: Callable[..., Any] = found["make"]
     return made

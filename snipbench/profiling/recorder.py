@@ -1,9 +1,9 @@
 """Where calls are recorded: a buffer per thread, to which its owner appends without a lock.
 
-A call is six values of a flat list, ``function key, call, parent, start, end, observed``: an object kept for each call
-would cost the collector of garbage more time than all else. ``observed`` is null, or where more was read a tuple
-``(cpu, memory, arguments, keywords, returned, exception, active)``. Call numbers are unique within a process and go on
-counting in a forked child, so a number also tells in which process the call began.
+A call is five values of a flat list, ``function, call, parent, start, end``: an object kept for each call would cost
+the collector of garbage more time than all else. ``function`` is its key, or where more was read the pair of the key
+and ``(cpu, memory, arguments, keywords, returned, exception, active)``. Call numbers are unique within a process and
+go on counting in a forked child, so a number also tells in which process the call began.
 """
 
 from __future__ import annotations
@@ -25,14 +25,26 @@ if TYPE_CHECKING:
 SPILL_EVERY = 4096
 """Calls of the process after which a thread hands its buffer to the sink; the bound of what one thread buffers."""
 
-Call = tuple[int, int, int, float, float, tuple[Any, ...] | None]
+Call = tuple[int | tuple[int, tuple[Any, ...]], int, int, float, float]
 
-ids = count(1)
+
+class _Numbers(count):  # type: ignore[type-arg]
+    """A wrapper pickled by value names it, and numbers its calls where it is restored as all are numbered there."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> str:
+        return "ids"
+
+
+ids = _Numbers(1)
 """Numbers of calls; 0 stands for "no call"."""
 local = threading.local()
 """``local.state`` is the thread's :class:`ThreadState`; absent until :func:`new_state`."""
 asynchronous = False
 """Whether any coroutine or generator was profiled in this process: only then is the context variable looked at."""
+quick = threading.local()
+"""The same as :data:`local` until then, and empty from then on: wrappers that look nowhere else notice by that."""
 in_context: ContextVar[int] = ContextVar("snipbench_profile_call", default=0)
 """Call under way in this context of asyncio; tasks and ``to_thread`` inherit it."""
 
@@ -70,8 +82,11 @@ def discard(call: Call) -> None:
 
 def new_state() -> ThreadState:
     """Make the calling thread's state; the process's first one arms the flush at exit and in time."""
+    found = quick  # before the question: this may be the one that was left behind meanwhile
     local.life = _Life()
     local.state = state = ThreadState(local.life)
+    if not asynchronous:
+        found.state = state
     state.flush_at = 0 if process.closing else next(ids) + SPILL_EVERY
     process.states.append(state)
     if not process.armed:
@@ -86,6 +101,14 @@ def current_state() -> ThreadState:
     except AttributeError:
         return new_state()
     return state
+
+
+def turn_asynchronous() -> None:
+    """From now on calls are looked for in contexts too."""
+    global asynchronous, quick  # noqa: PLW0603
+    if not asynchronous:
+        asynchronous = True
+        quick = threading.local()
 
 
 def innermost(current: int) -> int:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
-from snipbench.profiling.sinks import WIDTH
+from snipbench.profiling.sinks import WIDTH, functions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,9 +93,10 @@ def to_rows(batch: Batch, records: list[Any], facts_of: Callable[[int], Facts]) 
     def call_name(number: int) -> str | None:
         return f"{batch.epochs[bisect_right(first_numbers, number) - 1][1]}-{number}" if number else None
 
-    for key, call, parent, start, end, observed in zip(*[iter(records)] * WIDTH, strict=True):
-        cpu, memory, arguments, keywords, returned, exception, active = observed or _NOTHING
-        facts = facts_of(key)
+    keys, observed = functions_of(records)
+    for place, (_, call, parent, start, end) in enumerate(zip(*[iter(records)] * WIDTH, strict=True)):
+        cpu, memory, arguments, keywords, returned, exception, active = observed.get(place, _NOTHING)
+        facts = facts_of(keys[place])
         compressed, md5 = facts.source
         yield CallRow(
             ingestion_date=today,

@@ -8,13 +8,15 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from snipbench.profiling.rows import CallRow
 
 DIRECTORY_VARIABLE = "SNIPBENCH_PROFILE_DIR"
 """Environment variable: folder to which calls are written when no sink was configured."""
 
 
-WIDTH = 6
+WIDTH = 5
 """Values of a call in a batch."""
 
 
@@ -38,6 +40,16 @@ class Batch(NamedTuple):
     def call_count(self) -> int:
         """Number of calls."""
         return len(self.records) // WIDTH
+
+
+def functions_of(records: list[Any]) -> tuple[list[int], dict[int, Sequence[Any]]]:
+    """Function key of each call of ``records``; and by place of the call what was read of those observed in full."""
+    keys = records[::WIDTH]
+    observed = {}
+    for place, key in enumerate(keys):
+        if type(key) is not int:
+            keys[place], observed[place] = key
+    return keys, observed
 
 
 class Sink(Protocol):

@@ -46,7 +46,7 @@ class _Steps:
 
     def __init__(self, probe: Probe, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         state = recorder.current_state()
-        recorder.asynchronous = True
+        recorder.turn_asynchronous()
         self.probe = probe
         self.silent = state.extend is recorder.discard
         self.observed = probe.close and not self.silent
@@ -96,7 +96,7 @@ class _Steps:
             result = silently(state, texts.describe, returned, probe.limit)
         active = self.active if only_active else None
         observed = (self.cpu, self.grown, self.arguments, self.keywords, result, failure, active)
-        state.extend((probe.key, self.call, self.parent, self.start, end, observed))
+        state.extend(((probe.key, observed), self.call, self.parent, self.start, end))
         seconds = end - self.start if active is None else active
         if self.observed:
             probe.settle(seconds)

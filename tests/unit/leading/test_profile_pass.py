@@ -43,7 +43,7 @@ class Engine:
 
         self.asked.append((call.snippet.name, call.parameters))
         key = register(None, call.snippet.name, source=(None, None)).key
-        one_call = [key, 1, 0, 1.0, 1.5, None]
+        one_call = [key, 1, 0, 1.0, 1.5]
         DirectorySink(request.folder).write(
             Batch("app", 1, ((1, "t"),), 1, 0.0, 1000, request.task_id, request.slot_id, one_call)
         )

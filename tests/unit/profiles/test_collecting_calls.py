@@ -159,8 +159,8 @@ def test_what_cannot_be_read_is_counted_and_calls_beyond_the_bound_belong_to_the
     lines = [
         {"process": {"process_id": 1, "app_id": "a", "epochs": [[1, "t"]]}},
         {"function": {"key": 4, "class_name": None, "function_name": "f", "source": None, "md5": None}},
-        {"calls": _calls([4, 2, 0, 1.0, 1.5, None])},
-        {"calls": _calls([9, 3, 0, 1.0, 1.5, None])},
+        {"calls": _calls([4, 2, 0, 1.0, 1.5])},
+        {"calls": _calls([9, 3, 0, 1.0, 1.5])},
         {"overflow": 7, "by_function": [[4, 7]]},
     ]
     text = "\n".join(json.dumps(line) for line in lines) + '\n{"calls": '
@@ -172,7 +172,7 @@ def test_what_cannot_be_read_is_counted_and_calls_beyond_the_bound_belong_to_the
     assert (cost.cpu_seconds, cost.memory_growth_bytes, cost.observed_calls) == (None, None, 0)
 
 
-def _calls(records: list[float | None]) -> dict[str, Any]:
+def _calls(records: list[float]) -> dict[str, Any]:
     shared = {"thread_id": 1, "clock_offset": 0.0, "recursion_limit": 1000, "task_id": "task", "slot_id": "point"}
     return shared | {"records": records}
 

@@ -115,3 +115,54 @@ def test_nothing_keeps_it_alive() -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_a_process_that_becomes_asynchronous_finds_parents_in_contexts(
+    program: Callable[..., Any], spooled: Callable[[], list[profiling.CallRow]]
+) -> None:
+    program("""
+        import asyncio, threading
+        from pyspark import cloudpickle
+        from snipbench import profiling
+
+        @profiling.profile
+        def leaf(number):
+            return number
+
+        @profiling.profile
+        async def outer(function, number):
+            return await asyncio.to_thread(function, number)
+
+        assert [leaf(number) for number in range(3)] == [0, 1, 2]
+        by_value = cloudpickle.dumps(leaf)  # in the form that looks for no context
+        thread = threading.Thread(target=lambda: [leaf(number) for number in range(3)])
+        thread.start()
+        thread.join()
+        assert asyncio.run(outer(leaf, 10)) == 10
+        assert [leaf(number) for number in range(3)] == [0, 1, 2]
+        for _ in range(3):
+            assert asyncio.run(outer(leaf, 20)) == 20
+            assert asyncio.run(outer(cloudpickle.loads(by_value), 30)) == 30
+    """)
+    rows = spooled()
+    outer = [row["call_id"] for row in rows if row["function_name"] == "outer"]
+    parents = [row["parent_id"] for row in rows if row["function_name"] == "leaf"]
+    assert parents.count(None) == 9
+    assert sorted(parent for parent in parents if parent is not None) == sorted(outer)
+    assert len(set(outer)) == 7
+
+
+def test_calls_restored_from_a_pickle_are_observed_again(
+    drain: Callable[[], list[profiling.CallRow]],
+) -> None:
+    @profiling.profile
+    def wait(seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+
+    wait(0.0)
+    wait(0.0)
+    restored = cloudpickle.loads(cloudpickle.dumps(wait))
+    drain()
+    assert [restored(seconds) for seconds in (0.0, 0.0, 0.01, 0.0)] == [0.0, 0.0, 0.01, 0.0]
+    assert [row["arguments"] for row in drain()] == ["(0.0,)", None, None, "(0.0,)"]

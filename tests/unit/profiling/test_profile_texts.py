@@ -66,21 +66,6 @@ def test_values_that_contain_themselves_end(text_of):
     assert text_of(deep) == "[[[[...]]]]"
 
 
-class Raising:
-    def __repr__(self):
-        raise RuntimeError("no text of me")
-
-
-class NotText:
-    def __repr__(self):
-        return 5
-
-
-class Endless:
-    def __repr__(self):
-        return repr(self)
-
-
 class Sluggish:
     asked = 0
 
@@ -94,11 +79,24 @@ class Plain:
     pass
 
 
+def raising(value):
+    raise RuntimeError("no text of me")
+
+
+def no_text(value):
+    return 5
+
+
+def endless(value):
+    return repr(value)
+
+
 @pytest.mark.parametrize(
-    ("value", "error"), [(Raising(), "RuntimeError"), (NotText(), "TypeError"), (Endless(), "RecursionError")]
+    ("text", "error"), [(raising, "RuntimeError"), (no_text, "TypeError"), (endless, "RecursionError")]
 )
-def test_a_repr_that_fails_harms_nothing(drain, value, error):
-    assert profile(always=True)(lambda value: value)(value) is value
+def test_a_repr_that_fails_harms_nothing(drain, text, error):
+    argument, returned = (type("Failing", (), {"__repr__": text})() for _ in range(2))  # a slow type is asked once
+    assert profile(always=True)(lambda value: returned)(argument) is returned
     (row,) = drain()
     assert row["arguments"] == f"<unprintable: {error}>"
     assert row["return_value"] == f"<unprintable: {error}>"
