@@ -187,7 +187,7 @@ class Monitor:
         self._backlog.put(document)
 
     def _wait(self, seconds: float) -> bool:
-        """Between two rounds; whether to stop. Goes on looking at the writer, however long the interval."""
+        """Between two rounds; whether to stop. Goes on looking at writer and source, however long the interval."""
         end = self._clock.monotonic() + seconds
         self._cpu_seconds["reader"] = time.thread_time()
         self._look_at_writer()
@@ -195,6 +195,8 @@ class Monitor:
             if self._stopping.wait(min(left, _LOOK_SECONDS)):
                 return True
             self._look_at_writer()
+            if self._clock.monotonic() < end:
+                self._sampler.look()
         return self._stopping.is_set()
 
     def _write_all(self) -> None:

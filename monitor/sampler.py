@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from monitor.activity import Activity
@@ -100,12 +101,39 @@ class Sampler:
             if stream.target.name not in self.ended:
                 self._read(stream)
 
+    def look(self) -> None:
+        """Between two rounds: tell what became of the targets meanwhile, whose next reading may be far away."""
+        for stream in self._streams:
+            if stream.target.name not in self.ended:
+                self._look(stream)
+
     def _read(self, stream: _Stream) -> None:
         target = stream.target
         self._activity.begin(target.name, self._clock.monotonic())
         counters = None
-        try:
+        with self._telling(stream):
             counters = self._source.read(target)
+        stalled = self._activity.end(self._clock.monotonic())
+        if stalled is not None:
+            self._report(EventKind.SOURCE_RESUMED, target.name, f"the reading took {stalled:.1f} s")
+        if counters is not None:
+            if stream.stalled:
+                self._look(stream)  # counters of before the stall do not end it
+            self._accept(stream, counters)
+
+    def _look(self, stream: _Stream) -> None:
+        with self._telling(stream):
+            self._source.look(stream.target)
+            if stream.stalled:
+                stream.stalled = False
+                self._report(EventKind.SOURCE_RESUMED, stream.target.name, "the source tells its counters again")
+
+    @contextmanager
+    def _telling(self, stream: _Stream) -> Iterator[None]:
+        """Whatever is raised becomes an event: of a stall that was not told yet, or of the stream's end."""
+        target = stream.target
+        try:
+            yield
         except TargetGone as error:
             self._end(target, EventKind.TARGET_GONE, str(error))
         except SourceStalled as error:
@@ -116,14 +144,6 @@ class Sampler:
             self._end(target, EventKind.SOURCE_FAILED, str(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, it must end as an event and not as a silent thread
             self._end(target, EventKind.SOURCE_FAILED, f"{target.name}: {type(error).__name__}: {error}")
-        stalled = self._activity.end(self._clock.monotonic())
-        if stalled is not None:
-            self._report(EventKind.SOURCE_RESUMED, target.name, f"the reading took {stalled:.1f} s")
-        if counters is not None:
-            if stream.stalled:
-                stream.stalled = False
-                self._report(EventKind.SOURCE_RESUMED, target.name, "the source tells its counters again")
-            self._accept(stream, counters)
 
     def _accept(self, stream: _Stream, counters: Counters) -> None:
         fallen = _fallen(stream.last, counters)

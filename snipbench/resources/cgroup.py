@@ -10,8 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from snipbench.clock import Clock, SystemClock, to_text
@@ -54,18 +54,29 @@ class CgroupSource:
         """See the port. A target that is gone stays gone, even if a group of its name is made again."""
         with self._lock:
             at = to_text(self._clock.now())
-            try:
+            with self._telling(target):
                 return self._groups.of(target).read(at)
-            except (GroupGone, Gone) as error:
-                self._groups.end(target)
-                raise TargetGone(f"{target.name}: control group {target.cgroup} ended") from error
-            except OSError as error:
-                raise MonitorError(f"{target.name}: control group {target.cgroup}: {error.strerror}") from error
+
+    def look(self, target: Target) -> None:
+        """See the port: whether processes are left in the group."""
+        with self._lock, self._telling(target):
+            self._groups.of(target).look()
 
     def close(self) -> None:
         """See the port."""
         with self._lock:
             self._groups.close()
+
+    @contextmanager
+    def _telling(self, target: Target) -> Iterator[None]:
+        """What ends a target, in the port's terms."""
+        try:
+            yield
+        except (GroupGone, Gone) as error:
+            self._groups.end(target)
+            raise TargetGone(f"{target.name}: control group {target.cgroup} ended") from error
+        except OSError as error:
+            raise MonitorError(f"{target.name}: control group {target.cgroup}: {error.strerror}") from error
 
     def _group(self, target: Target) -> ControlGroup:
         if target.cgroup is None:
@@ -120,6 +131,11 @@ class ControlGroup:
             threads=threads,
             cpu_resolution_seconds=resolution,
         )
+
+    def look(self) -> None:
+        """Only whether processes that were seen in it are gone."""
+        if not self._processes() and self._visible:
+            raise GroupGone
 
     def close(self) -> None:
         """Give the descriptors back."""

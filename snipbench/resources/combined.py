@@ -35,6 +35,12 @@ class CombinedSource:
             raise MonitorError(f"{target.name}: there is no source of counters for it here")
         return chosen.read(target)
 
+    def look(self, target: Target) -> None:
+        """See the port."""
+        chosen = self._chosen(target)
+        if chosen is not None:
+            chosen.look(target)
+
     def close(self) -> None:
         """See the port."""
         for _, source in self._choices:

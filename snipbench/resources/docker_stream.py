@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from snipbench.clock import Clock, SystemClock
@@ -55,18 +56,29 @@ class DockerStreamSource:
             raise MonitorError(f"{target.name}: the docker source needs a container")
         if target not in self._streams:
             self._streams[target] = Stream(target.container_id, self._frames, self._clock)
-        try:
+        with _named(target):
             return self._streams[target].newest()
-        except TargetGone as error:
-            raise TargetGone(f"{target.name}: {error}") from error
-        except MonitorError as error:
-            raise type(error)(f"{target.name}: {error}") from error
+
+    def look(self, target: Target) -> None:
+        """See the port. Frames come every second, however far apart the readings are, so their lack is known."""
+        if target in self._streams:
+            with _named(target):
+                self._streams[target].look()
 
     def close(self) -> None:
         """See the port."""
         for stream in self._streams.values():
             stream.close()
         self._streams.clear()
+
+
+@contextmanager
+def _named(target: Target) -> Iterator[None]:
+    """What a stream tells, with its target's name."""
+    try:
+        yield
+    except MonitorError as error:
+        raise type(error)(f"{target.name}: {error}") from error
 
 
 class Stream:
@@ -95,15 +107,26 @@ class Stream:
         """
         with self._changed:
             while self._fresh is None and self._over is None:
-                left = self._due - self._clock.monotonic()
-                if left <= 0:
-                    raise SourceStalled(f"the engine sends no statistics{self._trouble}")
-                self._changed.wait(left)
+                self._changed.wait(self._left())
             if self._over is not None:
                 raise type(self._over)(str(self._over))
             assert self._fresh is not None
             newest, self._fresh = self._fresh, None
             return newest
+
+    def look(self) -> None:
+        """Raises as :meth:`newest` does. What it would give out may be older than the stall."""
+        with self._changed:
+            if self._over is not None:
+                raise type(self._over)(str(self._over))
+            self._left()
+
+    def _left(self) -> float:
+        """Seconds until the next frame is overdue; SourceStalled if it is."""
+        left = self._due - self._clock.monotonic()
+        if left <= 0:
+            raise SourceStalled(f"the engine sends no statistics{self._trouble}")
+        return left
 
     def close(self) -> None:
         """Let the thread end with the next frame, or when the connection has been silent for long."""

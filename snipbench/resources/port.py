@@ -52,6 +52,15 @@ class CounterSource(Protocol):
         """
         ...
 
+    def look(self, target: Target) -> None:
+        """Whether a reading would go well, of a target that was read before. Waits for nothing and reads no counters,
+        so that it may be asked several times a second between two readings that are far apart.
+
+        Raises:
+            As :meth:`read`, for what is known by now.
+        """
+        ...
+
     def close(self) -> None:
         """Release kept descriptors."""
         ...

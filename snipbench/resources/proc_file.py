@@ -40,6 +40,11 @@ class Stat(NamedTuple):
     started_ticks: int
     resident_bytes: int
 
+    @property
+    def alive(self) -> bool:
+        """Whether it is more than a zombie."""
+        return self.state not in {"Z", "X"}
+
 
 class ProcessFile:
     """The files of one process. Not for use by several threads at once.

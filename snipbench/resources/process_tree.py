@@ -8,6 +8,8 @@ SIGCHLD that lives and dies between two readings is seen by nobody: a cgroup is 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from snipbench.clock import Clock, SystemClock, to_text
@@ -49,19 +51,30 @@ class ProcessTreeSource:
         """See the port. A target that is gone stays gone, even if its process id is given away again."""
         with self._lock:
             at = to_text(self._clock.now())
-            try:
+            with self._telling(target):
                 reading = self._ledgers.of(target).read()
-            except (ProcessGone, Gone) as error:
-                self._ledgers.end(target)
-                raise TargetGone(f"{target.name}: process {target.pid} ended") from error
-            except PermissionError as error:
-                raise MonitorError(f"{target.name}: {error}") from error
         return self._counters(at, reading)
+
+    def look(self, target: Target) -> None:
+        """See the port: whether the root is alive."""
+        with self._lock, self._telling(target):
+            self._ledgers.of(target).look()
 
     def close(self) -> None:
         """See the port."""
         with self._lock:
             self._ledgers.close()
+
+    @contextmanager
+    def _telling(self, target: Target) -> Iterator[None]:
+        """What ends a target, in the port's terms."""
+        try:
+            yield
+        except (ProcessGone, Gone) as error:
+            self._ledgers.end(target)
+            raise TargetGone(f"{target.name}: process {target.pid} ended") from error
+        except PermissionError as error:
+            raise MonitorError(f"{target.name}: {error}") from error
 
     def _ledger(self, target: Target) -> TreeLedger:
         if target.pid is None:

@@ -73,7 +73,18 @@ class Member:
     @property
     def alive(self) -> bool:
         """Whether it is more than a zombie."""
-        return self.stat.state not in {"Z", "X"}
+        return self.stat.alive
+
+    def same(self) -> Stat:
+        """What its file says now.
+
+        Raises:
+            ProcessGone: it ended, and its number may be another's.
+        """
+        stat = self.file.stat()
+        if stat.started_ticks != self.stat.started_ticks:
+            raise ProcessGone(self.file.pid)
+        return stat
 
     def look(self, *, proportional: bool) -> None:
         """Read all counters; nothing changes unless all could be read.
@@ -81,9 +92,7 @@ class Member:
         Raises:
             ProcessGone: it ended.
         """
-        stat = self.file.stat()
-        if stat.started_ticks != self.stat.started_ticks:
-            raise ProcessGone(self.file.pid)
+        stat = self.same()
         own = self.file.cpu_nanoseconds()
         io = self.file.io_bytes()
         memory = self.file.proportional_bytes() if proportional else stat.resident_bytes
@@ -159,6 +168,15 @@ class TreeLedger:
             self._carry(ended)
             self._forget_leaders()
         return self._sum()
+
+    def look(self) -> None:
+        """Only whether the root is alive.
+
+        Raises:
+            ProcessGone: it ended.
+        """
+        if not self._root.same().alive:
+            raise ProcessGone(self._root.file.pid)
 
     def close(self) -> None:
         """Give all descriptors back."""

@@ -219,10 +219,11 @@ def test_two_targets_do_not_mix(
 
 def test_a_target_that_ended_is_gone_and_stays_gone(source: CounterSource, target: Target, obedient: Obedient) -> None:
     source.read(target)
+    source.look(target)
     obedient.end()
-    for _ in range(2):
+    for ask in (source.look, source.read, source.read, source.look):
         with pytest.raises(TargetGone, match="executor"):
-            source.read(target)
+            ask(target)
 
 
 def test_a_target_that_ended_but_was_not_waited_for_is_gone(

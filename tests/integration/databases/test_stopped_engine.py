@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from monitor.events import EventKind
-from monitor.monitor import Monitor
+from monitor.monitor import Monitor, MonitorSettings
 from monitor.sampler import StreamId
 from snipbench.clock import SystemClock, from_text
 from snipbench.resources.docker_stream import DockerStreamSource
@@ -97,43 +98,64 @@ def burning(client: Any) -> str:
     return str(made.id)
 
 
+class Watch:
+    """A monitor of the container at an interval, and what it told."""
+
+    def __init__(self, store: SqliteStore, container: str, seconds: float) -> None:
+        self._told: queue.SimpleQueue[tuple[EventKind, str]] = queue.SimpleQueue()
+        self._source = DockerStreamSource()
+        self._monitor = Monitor(
+            store,
+            self._source,
+            [Target("database:burning", container_id=container)],
+            StreamId("task-1", "burn", f"every-{seconds:.0f}"),
+            on_event=lambda kind, target, message, at: self._told.put((kind, at)),
+            settings=MonitorSettings(interval_seconds=seconds),
+        )
+        self._monitor.start()
+
+    def told(self, expected: EventKind) -> datetime:
+        """When the next event, which is of that kind, was told."""
+        kind, at = self._told.get(timeout=20)
+        assert kind is expected
+        return from_text(at)
+
+    def end(self) -> None:
+        """What was watched has not ended."""
+        summary = self._monitor.stop()
+        self._source.close()
+        assert summary.ended == {}
+
+
 def test_a_stopped_daemon_is_told_and_nothing_is_made_up_for_the_time_without_it(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = engine.client()
     container = burning(client)
     monkeypatch.setenv("DOCKER_HOST", f"unix://{engine.socket}")
-    told: queue.SimpleQueue[tuple[EventKind, str]] = queue.SimpleQueue()
-    store, source = SqliteStore(tmp_path / "store.sqlite"), DockerStreamSource()
-    monitor = Monitor(
-        store,
-        source,
-        [Target("database:burning", container_id=container)],
-        StreamId("task-1", "burn", "stream-1"),
-        on_event=lambda kind, target, message, at: told.put((kind, at)),
-    )
-    monitor.start()
+    store = SqliteStore(tmp_path / "store.sqlite")
+    watches = [Watch(store, container, seconds) for seconds in (1.0, 60.0)]
     try:
-        assert eventually(lambda: store.count("samples") > 1, 20)
+        assert eventually(lambda: store.count("samples", {"stream_id": "every-1"}) > 1, 20)
+        assert eventually(lambda: store.count("samples", {"stream_id": "every-60"}) == 1, 20)
         stopped = SystemClock().now()
         engine.process.send_signal(signal.SIGSTOP)
-        kind, at = told.get(timeout=20)
-        assert kind is EventKind.SOURCE_STALLED
-        assert (from_text(at) - stopped).total_seconds() < 2
+        for watch in watches:
+            assert (watch.told(EventKind.SOURCE_STALLED) - stopped).total_seconds() < 2
         engine.process.send_signal(signal.SIGCONT)
-        kind, at = told.get(timeout=20)
-        assert kind is EventKind.SOURCE_RESUMED
+        for watch in watches:
+            watch.told(EventKind.SOURCE_RESUMED)
     finally:
         engine.process.send_signal(signal.SIGCONT)
-        summary = monitor.stop()
-        source.close()
+        for watch in watches:
+            watch.end()
         client.containers.get(container).remove(force=True)
         client.close()
-    samples = list(store.find("samples", order_by=("sequence",)))
+    for stream in ("every-1", "every-60"):
+        samples = list(store.find("samples", {"stream_id": stream}, order_by=("sequence",)))
+        assert all(sample["cpu_seconds"] and sample["memory_bytes"] for sample in samples)
+        used = [sample["cpu_seconds"] for sample in samples]
+        assert used == sorted(set(used)), "the counters went on while nobody looked"
+        instants = [sample["at"] for sample in samples]
+        assert instants == sorted(set(instants))
     store.close()
-    assert summary.ended == {}
-    assert all(sample["cpu_seconds"] and sample["memory_bytes"] for sample in samples)
-    used = [sample["cpu_seconds"] for sample in samples]
-    assert used == sorted(set(used)), "the counters went on while nobody looked"
-    instants = [sample["at"] for sample in samples]
-    assert instants == sorted(set(instants))

@@ -13,6 +13,7 @@ from snipbench.resources import docker_stream
 from snipbench.resources.docker_frame import counters_of
 from snipbench.resources.docker_stream import DockerStreamSource
 from snipbench.resources.port import SourceStalled, Target, TargetGone
+from tests.waiting import until
 
 SHOP = Target("database:shop", container_id="abc")
 VERSION_1: dict[str, Any] = {
@@ -149,6 +150,33 @@ def test_silence_is_a_stall_that_may_end(source: DockerStreamSource, engine: Eng
         except SourceStalled:
             continue
         break
+
+
+def test_silence_is_known_without_a_reading_and_what_came_before_it_is_still_given_out(
+    source: DockerStreamSource, engine: Engine
+) -> None:
+    engine.put.put(VERSION_1)
+    source.read(SHOP)
+    engine.put.put(VERSION_2)
+    until(engine.put.empty)
+    source.look(SHOP)
+    until(lambda: silent(source))
+    assert source.read(SHOP).cpu_seconds == 0.003
+    assert silent(source)
+    engine.put.put(VERSION_1)
+    until(lambda: not silent(source))
+    engine.put.put(FAKE)
+    with pytest.raises(TargetGone, match="database:shop: its container ended"):
+        until(lambda: silent(source))
+
+
+def silent(source: DockerStreamSource) -> bool:
+    try:
+        source.look(SHOP)
+    except SourceStalled as error:
+        assert str(error) == "database:shop: the engine sends no statistics"  # noqa: PT017
+        return True
+    return False
 
 
 def test_a_broken_connection_is_made_anew(source: DockerStreamSource, engine: Engine) -> None:

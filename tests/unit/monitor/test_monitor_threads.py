@@ -14,7 +14,7 @@ from monitor.sampler import StreamId
 from snipbench.clock import SystemClock, to_text
 from snipbench.domain.run import Counters
 from snipbench.errors import StoreAway
-from snipbench.resources.port import Target, TargetGone
+from snipbench.resources.port import SourceStalled, Target, TargetGone
 from snipbench.store.port import Document
 from snipbench.store.sqlite import SqliteStore
 from tests.waiting import until
@@ -33,6 +33,7 @@ class Source:
         self.open = threading.Event()
         self.open.set()
         self.gone = False
+        self.silent = False
 
     def name_for(self, target: Target) -> str:
         return self.name
@@ -43,6 +44,12 @@ class Source:
             raise TargetGone("executor: process 1 ended")
         at = to_text(SystemClock().now())
         return Counters(at, 1.0, 1.0, 2.0, 5, "rss", 0, 0, "proc_io", 1, 1, 1e-9)
+
+    def look(self, target: Target) -> None:
+        if self.silent:
+            raise SourceStalled(f"{target.name}: nothing is sent")
+        if self.gone:
+            raise TargetGone("executor: process 1 ended")
 
     def close(self) -> None:
         self.open.set()
@@ -167,6 +174,23 @@ def test_a_stalled_store_is_told_long_before_the_next_reading(store: Store, even
     store.open.set()
     summary = monitor.stop()
     assert (summary.read, summary.written, summary.complete) == (2, 2, True)
+
+
+def test_what_becomes_of_a_source_is_told_long_before_the_next_reading(store: Store, events: Events) -> None:
+    source = Source()
+    settings = MonitorSettings(interval_seconds=3600, batch_age_seconds=0.05)
+    monitor = Monitor(store, source, [EXECUTOR], IDENTITY, on_event=events, settings=settings)
+    monitor.start()
+    until(lambda: store.count("samples") == 1)
+    source.silent = True
+    until(lambda: events.kinds() == [EventKind.SOURCE_STALLED])
+    source.silent = False
+    until(lambda: events.kinds() == [EventKind.SOURCE_STALLED, EventKind.SOURCE_RESUMED])
+    source.gone = True
+    until(lambda: events.kinds()[2:] == [EventKind.TARGET_GONE])
+    summary = monitor.stop()
+    assert (summary.read, list(summary.ended)) == (1, ["executor"])
+    assert len(events) == 3
 
 
 def test_a_source_that_never_answers_does_not_hold_up_the_stop(store: Store, events: Events) -> None:

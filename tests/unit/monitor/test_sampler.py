@@ -45,6 +45,7 @@ class ScriptedSource:
     def __init__(self, clock: SimulatedClock, at: dict[tuple[str, int], Callable[[Counters], Counters]]) -> None:
         self._clock = clock
         self.at = at
+        self.now_known: MonitorError | None = None
         self.readings: dict[str, int] = {}
 
     def name_for(self, target: Target) -> str:
@@ -58,6 +59,10 @@ class ScriptedSource:
             to_text(self._clock.now()), burnt, 0.0, burnt, 5, "rss", 0, 0, "proc_io", 1, 1, cpu_resolution_seconds=1e-9
         )
         return self.at.get((target.name, number), lambda counters: counters)(usual)
+
+    def look(self, target: Target) -> None:
+        if self.now_known is not None:
+            raise self.now_known
 
     def close(self) -> None:
         pass
@@ -246,4 +251,19 @@ def test_a_stalled_source_is_told_once_and_its_stream_goes_on() -> None:
         (EventKind.SOURCE_STALLED, "database:shop"),
         (EventKind.SOURCE_RESUMED, "database:shop"),
     ]
+    assert {sample["stream_id"] for sample in world.samples} == {"stream-1"}
+
+
+def test_a_reading_of_before_a_stall_does_not_end_it() -> None:
+    world = World(EXECUTOR, interval=60)
+    world.sampler.round()
+    world.source.now_known = SourceStalled("nothing is sent")
+    world.sampler.look()
+    world.sampler.look()
+    world.sampler.round()
+    assert [kind for kind, _, _ in world.events] == [EventKind.SOURCE_STALLED]
+    assert len(world.samples) == 2
+    world.source.now_known = None
+    world.sampler.round()
+    assert [kind for kind, _, _ in world.events] == [EventKind.SOURCE_STALLED, EventKind.SOURCE_RESUMED]
     assert {sample["stream_id"] for sample in world.samples} == {"stream-1"}
