@@ -20,7 +20,7 @@ from orchestrator.orders.python_code import (
     parse_python,
 )
 from orchestrator.orders.spark_types import schema_problem, type_problem
-from orchestrator.orders.sql_code import column_count, placeholders, query_problem, unknown_views
+from orchestrator.orders.sql_code import Tokens, column_count, placeholders, query_problem, tokens, unknown_views
 from snipbench.domain.order import Kind
 from snipbench.errors import Mistake
 
@@ -86,7 +86,8 @@ class _Checker:
         if own_input is not None and isinstance(own_input.value, str) and takes(kind, "input"):
             used |= self._query(own_input.value, self._codebook.place_of(own_input), own_input)
         elif takes(kind, "input") and baseline is not None:
-            used |= {found.name for found in placeholders(_effective(snippet, baseline, "input") or "")}
+            inherited = _effective(snippet, baseline, "input") or ""
+            used |= {found.name for found in placeholders(inherited, self._tokens(inherited))}
         if place is None:
             return None
         code = self._codebook.codes[indexes]
@@ -144,13 +145,13 @@ class _Checker:
 
     def _query(self, text: str, place: TextPlace, leads: Node) -> set[str]:
         """Check a query; the parameters it names."""
-        self._findings.effort.check()
-        problem = query_problem(text)
+        read = self._tokens(text)
+        problem = query_problem(text, read)
         if problem is not None:
             self._tell([problem], place, leads)
             return set()
         known = self._surroundings.parameters
-        found = placeholders(text)
+        found = placeholders(text, read)
         self._tell(
             (
                 CodeProblem(
@@ -168,6 +169,10 @@ class _Checker:
             self._tell(unknown_views(text, self._surroundings.views), place, leads)
         return {item.name for item in found}
 
+    def _tokens(self, query: str) -> Tokens:
+        self._findings.effort.check(query)
+        return tokens(query)
+
     def _python(
         self,
         snippet: Node,
@@ -178,6 +183,7 @@ class _Checker:
         leads: Node,
         used: set[str],
     ) -> set[str] | None:
+        self._findings.effort.check(code)
         module = parse_python(code)
         if isinstance(module, CodeProblem):
             self._tell([module], place, leads)
@@ -211,7 +217,7 @@ class _Checker:
     def _columns(
         self, signature: EntrySignature | None, entry: str, query: str | None, place: TextPlace, leads: Node
     ) -> None:
-        if signature is None or query is None or query_problem(query) is not None:
+        if signature is None or query is None or query_problem(query, self._tokens(query)) is not None:
             return
         columns = column_count(query)
         problem = None if columns is None else column_problem(signature, entry, columns)

@@ -4,10 +4,10 @@ form that Spark takes."""
 from __future__ import annotations
 
 import bisect
-import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from typing import Any
 
 from orchestrator.orders.mistakes import hint
@@ -27,8 +27,12 @@ class Placeholder:
     column: int
 
 
-def tokens(text: str) -> list[Any] | CodeProblem:
-    """sqlglot's tokens of the query, or what keeps it from being read."""
+Tokens = list[Any] | CodeProblem
+"""sqlglot's tokens of a query, or what keeps it from being read."""
+
+
+def tokens(text: str) -> Tokens:
+    """Of the query. They take longer than all that is done with them: make them once."""
     import sqlglot
     from sqlglot.errors import TokenError
 
@@ -38,22 +42,22 @@ def tokens(text: str) -> list[Any] | CodeProblem:
         return CodeProblem(1, 1, f"SQL cannot be read: {error.__cause__ or error}")
 
 
-def query_problem(text: str) -> CodeProblem | None:
-    """Why the text is not one query, where that is sure."""
+def query_problem(text: str, read: Tokens) -> CodeProblem | None:
+    """Why the text, of which these are the tokens, is not one query, where that is sure."""
     from sqlglot.tokens import TokenType
 
-    read = tokens(text)
     if isinstance(read, CodeProblem):
         return read
-    while read and read[-1].token_type is TokenType.SEMICOLON:
-        read.pop()
-    if not read:
+    count = len(read)
+    while count and read[count - 1].token_type is TokenType.SEMICOLON:
+        count -= 1
+    if not count:
         return CodeProblem(1, 1, "there is no statement here, only comments")
     first = read[0]
     if first.text.upper() not in _STARTS:
         return place_in(text, first.start, f"{first.text!r} starts no query{hint(first.text, _STARTS)}")
     depth: list[Any] = []
-    for token in read:
+    for token in islice(read, count):
         if token.token_type is TokenType.SEMICOLON:
             return place_in(text, token.start, "a second statement; a snippet is one statement")
         if token.token_type is TokenType.L_PAREN:
@@ -65,16 +69,15 @@ def query_problem(text: str) -> CodeProblem | None:
     return place_in(text, depth[-1].start, "'(' is never closed") if depth else None
 
 
-def placeholders(text: str) -> tuple[Placeholder, ...]:
-    """All ``:name`` of the query. ``a::int`` and the ``a:int`` of a struct type are none."""
+def placeholders(text: str, read: Tokens) -> tuple[Placeholder, ...]:
+    """All ``:name`` of the query of these tokens. ``a::int`` and the ``a:int`` of a struct type are none."""
     from sqlglot.tokens import TokenType
 
-    read = tokens(text)
     if isinstance(read, CodeProblem):
         return ()
     found = []
     places = Places(text)
-    for colon, name in itertools.pairwise(read):
+    for colon, name in pairwise(read):
         apart = colon.start == 0 or not (text[colon.start - 1].isalnum() or text[colon.start - 1] in "_:`")
         word = name.text
         if colon.token_type is TokenType.COLON and apart and name.start == colon.end + 1 and word.isidentifier():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from heapq import merge
 from typing import Any
 
 from orchestrator.orders.python_code import CodeProblem
@@ -14,14 +15,13 @@ _BARE_CLOCKS = frozenset({"current_date", "current_time", "current_timestamp", "
 RANDOM = frozenset({"rand", "random", "randn", "randstr", "uniform", "uuid", "shuffle", "monotonically_increasing_id"})
 
 
-def volatile_parts(text: str) -> tuple[CodeProblem, ...]:
+def volatile_parts(text: str) -> Iterator[CodeProblem]:
     """What may differ from run to run, in the order of the text; nothing for a text that cannot be read."""
     read = tokens(text)
     if isinstance(read, CodeProblem):
-        return ()
+        return
     places = Places(text)
-    found = [*_limits(places, read), *_calls(places, read)]
-    return tuple(sorted(found, key=lambda problem: (problem.line, problem.column)))
+    yield from merge(_limits(places, read), _calls(places, read), key=lambda problem: (problem.line, problem.column))
 
 
 def _limits(places: Places, read: Sequence[Any]) -> Iterator[CodeProblem]:

@@ -52,7 +52,7 @@ def find_warnings(loaded: LoadedOrder, effort: Effort | None = None) -> tuple[Or
 
 def _experiment(loaded: LoadedOrder, experiment: Experiment, effort: Effort) -> Iterator[OrderWarning]:
     for snippet in experiment.snippets:
-        effort.check()
+        effort.check(snippet.code)
         if snippet.role is Role.FLOOR:
             continue
         places = loaded.places[experiment.name, snippet.name]
@@ -60,6 +60,7 @@ def _experiment(loaded: LoadedOrder, experiment: Experiment, effort: Effort) -> 
         problems = volatile_parts(snippet.code) if snippet.kind is Kind.SQL else volatile_calls(snippet.code)
         yield from _placed(problems, places.code, f"{path}.code")
         if snippet.input is not None and places.input is not None:
+            effort.check(snippet.input)
             yield from _placed(volatile_parts(snippet.input), places.input, f"{path}.input")
 
 

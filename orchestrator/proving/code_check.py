@@ -15,11 +15,12 @@ def problems(experiment: Experiment, candidate: Snippet) -> tuple[str, ...]:
 
 
 def _sql(experiment: Experiment, candidate: Snippet) -> Iterator[python_code.CodeProblem]:
-    problem = sql_code.query_problem(candidate.code)
+    read = sql_code.tokens(candidate.code)
+    problem = sql_code.query_problem(candidate.code, read)
     if problem is not None:
         yield problem
         return
-    for item in sql_code.placeholders(candidate.code):
+    for item in sql_code.placeholders(candidate.code, read):
         if item.name not in experiment.parameters:
             yield python_code.CodeProblem(item.line, item.column, f"':{item.name}' is no parameter of the experiment")
     yield from sql_code.unknown_views(candidate.code, [table.name for table in experiment.tables])

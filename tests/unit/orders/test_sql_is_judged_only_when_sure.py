@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.orders import parse_order
-from orchestrator.orders.sql_code import column_count, placeholders
+from orchestrator.orders.sql_code import column_count, placeholders, tokens
 
 ORDER = """\
 name: queries
@@ -62,7 +62,8 @@ def test_unusual_query_is_no_mistake(query: str) -> None:
 
 
 def test_placeholders_are_found_with_their_place() -> None:
-    found = placeholders("select :a + b::int,\n  cast(c as struct<d:int>) from t where x=:e")
+    query = "select :a + b::int,\n  cast(c as struct<d:int>) from t where x=:e"
+    found = placeholders(query, tokens(query))
     assert [(item.name, item.line, item.column) for item in found] == [("a", 1, 8), ("e", 2, 43)]
 
 

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from orchestrator.orders import composing, mistakes, parse_order, read
+from orchestrator.orders import composing, mistakes, parse_order, read, snippets, sql_code, volatile_sql
 from orchestrator.orders.effort import Effort
 from orchestrator.orders.warnings import MAX_WARNINGS, find_warnings
 from snipbench.errors import OrderError
@@ -63,6 +63,44 @@ def test_effort_that_is_used_up_ends_the_reading_and_the_looking_for_warnings() 
     with pytest.raises(OrderError, match="takes more than"):
         find_warnings(loaded, spent)
     assert find_warnings(loaded) == ()
+
+
+@pytest.fixture
+def tokenised(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Lengths of the queries of which tokens were made."""
+    made: list[int] = []
+    for module in (snippets, volatile_sql):
+        monkeypatch.setattr(module, "tokens", lambda text: made.append(len(text)) or sql_code.tokens(text))
+    return made
+
+
+def test_a_query_that_would_take_more_than_what_is_left_is_not_begun(tokenised: list[int]) -> None:
+    text = ORDER + "      - {name: query, kind: sql, file: query.sql}\n"
+    files = {"frame.py": FRAME, "query.sql": "select 1" + ",1" * 400_000}
+    with pytest.raises(OrderError, match=r"takes more than 5 s of the processor"):
+        parse_order(text, files=files, effort=Effort("order.yaml", 5.0))
+    assert tokenised == []
+
+
+def test_no_query_is_taken_apart_more_than_once_for_mistakes_and_once_for_warnings(tokenised: list[int]) -> None:
+    text = ORDER + "      - {name: query, kind: sql, file: query.sql}\n"
+    files = {"frame.py": FRAME, "query.sql": "select count(*) from lineitem"}
+    loaded = parse_order(text, files=files)
+    assert tokenised == [len(files["query.sql"])]
+    assert find_warnings(loaded) == ()
+    assert tokenised == [len(files["query.sql"])] * 2
+
+
+def test_python_that_would_take_more_than_what_is_left_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snippets, "parse_python", None)
+    with pytest.raises(OrderError, match=r"takes more than 5 s of the processor"):
+        parse_order(ORDER, files={"frame.py": FRAME + "0\n" * 400_000}, effort=Effort("order.yaml", 5.0))
+
+
+def test_one_long_text_in_a_query_is_one_piece_of_it() -> None:
+    text = ORDER + "      - {name: query, kind: sql, file: query.sql}\n"
+    files = {"frame.py": FRAME, "query.sql": f"select '{'x' * 900_000}'"}
+    assert parse_order(text, files=files, effort=Effort("order.yaml", 5.0)).files == files
 
 
 def test_warnings_end_at_a_hundred() -> None:
