@@ -16,7 +16,7 @@ from orchestrator.databases.documents import database_from_document
 
 ORDER = """\
 name: long
-spark: {master: "local[2]"}
+spark: {master: "MASTER", conf: CONF}
 databases:
   busy: {dataset: {sql: busy.sql}}
 experiments:
@@ -31,13 +31,14 @@ SCRIPT = """\
 create table n as select i from generate_series(1, 100000) i;
 create view pairs as select count(*) as count from n a, n b, n c where a.i < b.i + c.i;
 """
+CLUSTER = {f"org.apache.spark.deploy.{name}" for name in ("master.Master", "worker.Worker")}
 STATEMENTS = "select pid from pg_stat_activity where application_name like 'snipbench-task%' and state <> 'idle'"
 
 
-def write_order(folder: Path) -> Path:
-    """The order's file, and its dataset's script beside it."""
+def write_order(folder: Path, master: str = "local[2]", conf: str = "{}") -> Path:
+    """The order's file, for a master and with these settings, and its dataset's script beside it."""
     (folder / "busy.sql").write_text(SCRIPT)
-    (folder / "long.yaml").write_text(ORDER)
+    (folder / "long.yaml").write_text(ORDER.replace("MASTER", master).replace("CONF", conf))
     return folder / "long.yaml"
 
 
@@ -66,7 +67,10 @@ class LongQuery:
 
 
 def under_way(clones: Path, starter: psutil.Process, seconds: float = 240) -> LongQuery:
-    """Wait until the query keeps the server of the one clone in ``clones`` busy, for a session below ``starter``."""
+    """Wait until the query keeps the server of the one clone in ``clones`` busy, for a session below ``starter``.
+
+    Where a cluster was started there too, its executors belong to the session, its master and worker do not.
+    """
     deadline = time.monotonic() + seconds
     watching: psycopg.Connection[Any] | None = None
     while watching is None or not watching.execute(STATEMENTS).fetchall():
@@ -76,6 +80,8 @@ def under_way(clones: Path, starter: psutil.Process, seconds: float = 240) -> Lo
             with suppress(ValueError):  # half of it is written
                 served = database_from_document(json.loads(file.read_text()))
                 watching = psycopg.connect(**served.admin.parameters, autocommit=True)
-    session = [one for one in starter.children(recursive=True) if "java" in one.name()]
+    session = [
+        one for one in starter.children(recursive=True) if "java" in one.name() and not CLUSTER & set(one.cmdline())
+    ]
     assert session
     return LongQuery(session, watching)

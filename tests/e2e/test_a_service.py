@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +39,7 @@ from .canaries import (
     texts_of_store,
 )
 from .conftest import command_line, environment, json_of, run_command
+from .serving import api, process, submitted
 
 pytestmark = [pytest.mark.spark, pytest.mark.postgres, pytest.mark.timeout(1800)]
 
@@ -88,33 +88,6 @@ analyses:
   - {name: improve, kind: optimize, worst: 1, advisor: llm, budget: {tokens: 20000}}
   - {name: by-wall, kind: classify, target: wall_seconds}
 """
-
-
-@contextmanager
-def process(log: Path, *arguments: object, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A command of ours in the background; ended with SIGTERM, if it still runs."""
-    with log.open("ab") as stream:
-        started = subprocess.Popen(
-            command_line(*arguments), env={**environment(), **variables}, stdout=stream, stderr=stream
-        )
-    try:
-        yield started
-    finally:
-        started.terminate()
-        started.wait(60)
-
-
-@contextmanager
-def api(home: Path, directory: Path, **variables: str) -> Iterator[str]:
-    """``snipbench serve`` on a free port; its address."""
-    log = directory / "api.log"
-    with process(log, "serve", "--home", home, "--port", 0, **variables) as served:
-        deadline = time.monotonic() + 60
-        while (found := re.search(r"http://\S+", log.read_text())) is None:
-            assert served.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
-        yield found.group()
 
 
 @pytest.fixture
@@ -166,14 +139,6 @@ class Services:
         return [
             one for one in psutil.Process(self.running["executor"].pid).children(recursive=True) if "java" in one.name()
         ]
-
-
-def submitted(order: Path, url: str, token: str = "") -> str:
-    """The task of an order that was handed in."""
-    arguments = command_line("submit", order, "--api", url)
-    variables = environment() | {"SNIPBENCH_TOKEN": token}
-    done = subprocess.run(arguments, env=variables, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from analyzer.material import load_material
 from benchmarks.composed import hashes
+from orchestrator.client import Client
 from orchestrator.databases.server import free_port
 from snipbench.domain.task import Environment
 from snipbench.store.sqlite import SqliteStore
 from tests.servers.spark_cluster import CONF, spark_cluster
 
+from . import long_query
 from .conftest import command_line, environment, json_of, run_command
+from .serving import api, submitted
 
 pytestmark = [pytest.mark.spark, pytest.mark.postgres, pytest.mark.timeout(600)]
 
@@ -112,6 +116,19 @@ def test_an_order_gives_the_same_results_on_a_cluster_and_tells_what_nobody_saw(
     assert environment_of_task.facts["spark"]["executors"] == 1
     report = Path(there["report"]).read_text("utf-8")
     assert there["notes"][0].replace("'", "&#39;") in report
+
+
+@pytest.mark.alone
+def test_cancel_ends_a_long_query_on_a_cluster_within_two_seconds(master: str, home: Path, tmp_path: Path) -> None:
+    clones = home / "databases" / "clones"
+    with api(home, tmp_path) as url, Client(url) as client:
+        task_id = submitted(long_query.write_order(tmp_path, master, CONF), url)
+        query = long_query.under_way(clones, psutil.Process())
+        assert len(query.session) == 2, "the driver and the worker's executor"
+        client.post(f"/tasks/{task_id}/cancel")
+        assert query.gone(2)
+        assert [data["status"] for kind, data in client.events(task_id) if kind == "end"] == ["cancelled"]
+        assert list(clones.iterdir()) == []
 
 
 def test_a_master_that_is_not_there_fails_the_task_with_the_reason(home: Path, tmp_path: Path) -> None:
