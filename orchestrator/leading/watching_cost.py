@@ -1,14 +1,15 @@
 """How much slower watching makes a run: pairs of a watched and an unwatched one, where an order asks for it.
 
-They are made after an experiment's measured runs, in its warm session, and are none of its runs: nothing of them is
-recorded but the interval of their ratio.
+Both sides come after the same work: a monitor is started before each run, and stopped before an unwatched one. They are
+made after an experiment's measured runs, in its warm session, and are none of its runs: nothing of them is recorded but
+the interval of their ratio.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from tempfile import TemporaryDirectory
 
 from executor.calls import SnippetCall
@@ -23,6 +24,7 @@ from snipbench.domain.order import Experiment, Order, Role
 from snipbench.domain.plan import Parameters
 from snipbench.domain.run import RunStatus
 from snipbench.statistics import paired_ratio
+from snipbench.statistics.pairing import mirrored
 from snipbench.store.sqlite import SqliteStore
 
 
@@ -50,13 +52,12 @@ class WatchingCost:
         snippet = next(one for one in experiment.snippets if one.role is Role.BASELINE)
         call = SnippetCall(snippet, parameters)
         self._parts.progress.note(f"measuring what watching costs: {wanted} pairs of {experiment.name}/{snippet.name}")
-        chance = random.Random(self._order.seed)
         pairs: list[tuple[float, float]] = []
-        for _ in range(wanted):
+        for watched_first in (True, *mirrored(wanted, random.Random(self._order.seed))):  # the first warms both ways up
             self._book.check()
             seconds: dict[bool, float] = {}
-            for watched in chance.sample((True, False), 2):
-                with self._watched(experiment, engine, database) if watched else nullcontext():
+            for watched in (watched_first, not watched_first):
+                with self._monitored(experiment, engine, database, watched=watched):
                     outcome = engine.run(
                         call, timeout_seconds=experiment.timeout_seconds, cancel_statements=cancel_statements
                     )
@@ -70,14 +71,17 @@ class WatchingCost:
                     return
                 seconds[watched] = outcome.wall_seconds
             pairs.append((seconds[True], seconds[False]))
-        ratio = paired_ratio(pairs)
+        ratio = paired_ratio(pairs[1:])
         data = {"snippet": snippet.name, "pairs": ratio.pairs, "interval_seconds": self._order.monitor.interval_seconds}
         data |= {"median": ratio.median, "low": ratio.low, "high": ratio.high}
         self._book.log(WATCHING_MEASURED, experiment=experiment.name, text=snippet.name, data=data)
 
     @contextmanager
-    def _watched(self, experiment: Experiment, engine: Engine, database: ReferenceDatabase) -> Iterator[None]:
-        """Watched as measured runs are, by a monitor in this process that writes into a file of its own."""
+    def _monitored(
+        self, experiment: Experiment, engine: Engine, database: ReferenceDatabase, *, watched: bool
+    ) -> Iterator[None]:
+        """Watched as measured runs are, by a monitor in this process that writes into a file of its own; or just after
+        such a monitor has stopped."""
         work = self._parts.home.work
         work.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix="watching-", dir=work) as folder, closing(SqliteStore(f"{folder}/s")) as store:
@@ -91,6 +95,10 @@ class WatchingCost:
                 self._parts.home.spool,
             )
             stream.start()
+            if not watched:
+                stream.stop()
+                yield
+                return
             try:
                 yield
             finally:

@@ -210,6 +210,8 @@ def _with(task: Task, lease: Lease) -> Task:
 
 def test_what_watching_costs_is_measured_once_where_the_order_asks_for_it(parts: Parts, world: World) -> None:
     order = ORDER.replace("interval: 50ms", "interval: 50ms, pairs: 12")
+    watched: list[bool] = []
+    world.at_run = lambda _: watched.append(any(one.name == "monitor-reader" for one in threading.enumerate()))
     task_id = take_in(parts.store, CLOCK, inlined(order), {}, new_ids(CLOCK)).task_id
     assert lead(parts, task_id) is TaskStatus.COMPLETED
     whole(parts, task_id)
@@ -222,6 +224,12 @@ def test_what_watching_costs_is_measured_once_where_the_order_asks_for_it(parts:
         "low": 1.0,
         "high": 1.0,
     }
-    assert world.runs == 2 * (1 + 4) + 2 * 12
+    planned = 2 * (1 + 4)
+    assert world.runs == planned + 2 * (1 + 12)
+    warming, *pairs = [watched[start : start + 2] for start in range(planned, world.runs, 2)]
+    assert sorted(warming) == [False, True]
+    assert all(sorted(pair) == [False, True] for pair in pairs)
+    assert all(one == other[::-1] for one, other in zip(pairs[::2], pairs[1::2], strict=True))
+    assert len({tuple(pair) for pair in pairs[::2]}) == 2, "which of them is first is chance"
     assert parts.store.count("samples", {"stream_id": "watching"}) == 0 < parts.store.count("samples")
     assert list(parts.home.work.iterdir()) == []
