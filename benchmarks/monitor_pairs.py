@@ -1,4 +1,9 @@
-"""What watching does to the runs that are watched: pairs of a run with the monitor and one without, in random order."""
+"""What watching does to the runs that are watched: blocks of one side with the monitor and two without.
+
+The two without are the control: where the interval of their ratio excludes 1, nothing may be said of the monitor. Each
+of the six orders in a block comes equally often, in random sequence. Every side comes after the same work: a monitor
+that was started, and stopped again where the side is not to be watched. Takes some six minutes on two cores.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import random
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,13 +24,17 @@ from monitor.monitor import Monitor, MonitorSettings
 from monitor.sampler import StreamId
 from monitor.sources import choose_source
 from monitor.summary import MonitorSummary
-from snipbench.statistics import RatioResult, paired_ratio
+from snipbench.statistics import RatioResult, against_floor, paired_ratio
 from snipbench.store.sqlite import SqliteStore
 
 HERTZ = 20
-WARMUPS = 15
-PAIRS = 40
+WARMUPS = 40
+BLOCKS = 60
+"""As many as a control needs before claims are weighed against it; a multiple of the six orders."""
+RUNS = 2
+"""Of a side, one after the other: single runs of some 0.2 s differ by 20 % from one to the next."""
 SEED = 7
+SIDES = ("watched", "unwatched", "control")
 
 SNIPPETS = (
     call("sql", "select l_returnflag, sum(l_extendedprice * (1 - l_discount)) from lineitem group by l_returnflag"),
@@ -38,36 +48,40 @@ SNIPPETS = (
 
 
 def run() -> Sequence[Row]:
-    """The paired ratio with its exact interval, and that of pairs of two runs without a monitor beside it."""
+    """The paired ratio with its exact interval, and that of the control."""
     with place() as where, where.session() as engine, TemporaryDirectory() as folder:
         return [row for each in SNIPPETS for row in _rows(where, engine, each, Path(folder))]
 
 
 def _rows(where: Place, engine: Engine, each: SnippetCall, folder: Path) -> Iterator[Row]:
-    kind, chance = each.snippet.kind.value, random.Random(SEED)
+    kind = each.snippet.kind.value
     for _ in range(WARMUPS):
         _run(where, engine, each)
-    times: dict[str, tuple[list[float], list[float]]] = {"on": ([], []), "off": ([], [])}
+    orders = [*permutations(SIDES)] * (BLOCKS // 6)
+    random.Random(SEED).shuffle(orders)
+    times: dict[str, list[float]] = {side: [] for side in SIDES}
+    firsts: list[tuple[float, float]] = []
     summaries: list[MonitorSummary] = []
-    for number in range(PAIRS):
-        for way in chance.sample(("on", "off"), 2):  # a pair of each way, their order and that in each by chance
-            for side in chance.sample((0, 1), 2):
-                if way == "on" and side == 0:
-                    with _watched(where, engine, folder / f"{kind}-{number}.sqlite", summaries):
-                        seconds = _run(where, engine, each)
-                else:
-                    seconds = _run(where, engine, each)
-                times[way][side].append(seconds)
-    on, off = (paired_ratio(list(zip(*times[way], strict=True))) for way in ("on", "off"))
+    for number, order in enumerate(orders):
+        for side in order:
+            path = folder / f"{kind}-{number}-{side}.sqlite"
+            with _monitored(where, engine, path, watched=side == "watched") as summary:
+                times[side].append(sum(_run(where, engine, each) for _ in range(RUNS)))
+            summaries += summary
+        firsts.append((times[order[0]][-1], times[order[-1]][-1]))
+    control = paired_ratio(list(zip(times["control"], times["unwatched"], strict=True)))
+    cost = against_floor(paired_ratio(list(zip(times["watched"], times["unwatched"], strict=True))), control)
+    place_in_block = paired_ratio(firsts)
     read = sum(summary.read for summary in summaries)
     share = sum(summary.cpu_seconds for summary in summaries) / sum(summary.seconds for summary in summaries)
-    yield Row(f"{kind}: wall time watched at {HERTZ} Hz over unwatched", on.median, "×", note=_interval(on))
-    yield Row(f"{kind}: unwatched over unwatched, for comparison", off.median, "×", note=_interval(off))
+    yield Row(f"{kind}: wall time watched at {HERTZ} Hz over unwatched", cost.median, "×", note=_interval(cost))
+    yield Row(f"{kind}: unwatched over unwatched, the control", control.median, "×", note=_interval(control))
+    yield Row(f"{kind}: first side of a block over last", place_in_block.median, "×", note=_interval(place_in_block))
     yield Row(
         f"{kind}: CPU of the monitor's threads while it watched",
         100 * share,
         "% of a core",
-        note=f"{read} samples of 2 targets, with starting and stopping for each run",
+        note=f"{read} samples of 2 targets, with starting and stopping for each {RUNS} runs",
     )
 
 
@@ -77,7 +91,9 @@ def _interval(ratio: RatioResult) -> str:
 
 
 @contextmanager
-def _watched(where: Place, engine: Engine, path: Path, summaries: list[MonitorSummary]) -> Iterator[None]:
+def _monitored(where: Place, engine: Engine, path: Path, *, watched: bool) -> Iterator[list[MonitorSummary]]:
+    """Watched, or just after a monitor that has stopped; what a monitor tells of its watching when it is over."""
+    told: list[MonitorSummary] = []
     targets = [engine.target, where.database.target]
     with closing(SqliteStore(path)) as store, closing(choose_source("process", targets)) as source:
         monitor = Monitor(
@@ -89,10 +105,14 @@ def _watched(where: Place, engine: Engine, path: Path, summaries: list[MonitorSu
             settings=MonitorSettings(interval_seconds=1 / HERTZ),
         )
         monitor.start()
+        if not watched:
+            monitor.stop()
+            yield told
+            return
         try:
-            yield
+            yield told
         finally:
-            summaries.append(monitor.stop())
+            told.append(monitor.stop())
 
 
 def _tell(kind: EventKind, target: str | None, message: str, at: str) -> None:

@@ -1,4 +1,8 @@
-"""A store that is away for two minutes while a thousand samples a second come: none lost, none twice, little memory."""
+"""A store that is away for two minutes while a thousand samples a second come: none lost, none twice, little memory.
+
+Samples come from readings alone; the store takes what it can and the disk the rest. So where fewer come than are asked
+for, the time that the reading thread spends in readings says whether they are what there was no time for.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,7 +28,8 @@ from monitor.monitor import Monitor, MonitorSettings
 from monitor.sampler import StreamId
 from monitor.segment import segments
 from monitor.summary import MonitorSummary
-from snipbench.resources.port import Target
+from snipbench.domain.run import Counters
+from snipbench.resources.port import CounterSource, Target
 from snipbench.resources.process_tree import ProcessTreeSource
 from snipbench.store.opening import open_store
 from snipbench.store.port import DocumentStore
@@ -50,7 +56,7 @@ def run() -> Sequence[Row]:
 def _away(way: str) -> Sequence[Row]:
     with TemporaryDirectory() as folder, mongo_database() as url, _sleepers() as targets:
         relay, relayed = Relay.to(url)
-        spool, source, noticed = Path(folder) / "spool", ProcessTreeSource(), threading.Event()
+        spool, source, noticed = Path(folder) / "spool", Timed(ProcessTreeSource()), threading.Event()
         with closing(relay), closing(open_store(relayed)) as store:
 
             def told(kind: EventKind, target: str | None, message: str, at: str) -> None:
@@ -70,6 +76,7 @@ def _away(way: str) -> Sequence[Row]:
             monitor.start()
             started = time.monotonic()
             time.sleep(BEFORE_SECONDS)
+            before = source.since()
             with _memory() as growth:
                 begun = time.monotonic()
                 WAYS[way](relay)
@@ -77,11 +84,13 @@ def _away(way: str) -> Sequence[Row]:
                 noticing = time.monotonic() - begun
                 time.sleep(AWAY_SECONDS - noticing)
                 spooled = sum(path.stat().st_size for path in segments_below(spool))
+                away = source.since()
                 relay.restore()
                 back = time.monotonic()
                 while segments_below(spool):
                     time.sleep(0.1)
                 catching_up = time.monotonic() - back
+            behind = source.since()
             watched = time.monotonic() - started
             summary = monitor.stop()
             source.close()
@@ -89,6 +98,10 @@ def _away(way: str) -> Sequence[Row]:
     took = f"{AWAY_SECONDS:.0f} s of {summary.seconds:.0f} s away"
     return (
         Row(f"{way}: samples that came", summary.read / watched, "samples/s", RATE, took),
+        *(
+            Row(f"{way}: samples that came {when}", stretch.rate, "samples/s", note=stretch.note())
+            for when, stretch in (("before", before), ("while it was away", away), ("while it caught up", behind))
+        ),
         *rows,
         Row(f"{way}: until it was told", noticing, "s", NOTICED),
         Row(
@@ -116,6 +129,69 @@ def _rows(way: str, summary: MonitorSummary, store: DocumentStore) -> Sequence[R
         Row(f"{way}: samples that are not in the store", summary.read - different, "samples", NONE, note),
         Row(f"{way}: samples that are there twice", found - different, "samples", NONE),
     )
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Readings of a stretch of time; all times in seconds."""
+
+    seconds: float
+    readings: int
+    in_readings: float
+    in_readings_cpu: float
+
+    @property
+    def rate(self) -> float:
+        """Readings a second."""
+        return self.readings / self.seconds
+
+    def note(self) -> str:
+        """What a reading took, and how much of the time all of them."""
+        each, cpu = (1e6 * spent / self.readings for spent in (self.in_readings, self.in_readings_cpu))
+        share = 100 * self.in_readings / self.seconds
+        return (
+            f"{TARGETS * HERTZ} asked for; {share:.0f} % of the time in readings of {each:.0f} µs, {cpu:.0f} µs of CPU"
+        )
+
+
+class Timed:
+    """Implements :class:`snipbench.resources.port.CounterSource` by another one, and times its readings."""
+
+    def __init__(self, inner: CounterSource) -> None:
+        self.name = inner.name
+        self._inner = inner
+        self._began = time.monotonic()
+        self._readings = 0
+        self._spent = 0.0
+        self._cpu = 0.0
+
+    def since(self) -> Stretch:
+        """What was read since this was asked before."""
+        now = time.monotonic()
+        stretch = Stretch(now - self._began, self._readings, self._spent, self._cpu)
+        self._began, self._readings, self._spent, self._cpu = now, 0, 0.0, 0.0
+        return stretch
+
+    def name_for(self, target: Target) -> str:
+        """See the port."""
+        return self._inner.name_for(target)
+
+    def read(self, target: Target) -> Counters:
+        """See the port."""
+        began, cpu = time.perf_counter(), time.thread_time()
+        counters = self._inner.read(target)
+        self._readings += 1
+        self._spent += time.perf_counter() - began
+        self._cpu += time.thread_time() - cpu
+        return counters
+
+    def look(self, target: Target) -> None:
+        """See the port."""
+        self._inner.look(target)
+
+    def close(self) -> None:
+        """See the port."""
+        self._inner.close()
 
 
 def segments_below(spool: Path) -> list[Path]:
