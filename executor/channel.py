@@ -87,6 +87,8 @@ class _Server:
         self._current: int | None = None
         """Request whose handler runs; set and cleared under the lock, on the main thread."""
         self._cancelled: int | None = None
+        self._begun = 0
+        """The last request that was begun."""
         self._idle = threading.Event()
 
     def run(self) -> None:
@@ -126,8 +128,10 @@ class _Server:
         self._cancel(self._current)
 
     def _cancel(self, request: int | None) -> None:
-        """Make request ``request`` end, if it still runs. No later one can be hit."""
+        """Make request ``request`` end, if it still runs, or not begin. No later one can be hit."""
         with self._lock:  # the handler cannot end, nor the next one begin, while on_cancel() works
+            if request is not None and request > self._begun:
+                self._cancelled = request
             if request is None or self._current != request:
                 return
             self._cancelled = request
@@ -160,7 +164,8 @@ class _Server:
         if handler is None:
             return _error(number, "UnknownOperation", f"{operation!r}; known: {', '.join(self._handlers)}")
         signal.signal(INTERRUPT_SIGNAL, self._interrupt)  # each time: a snippet may have set its own
-        self._begin(number)
+        if not self._begin(number):
+            return _error(number, Cancelled.__name__, "it was cancelled before it began")
         try:
             body = handler(request.get("body") or {})
         except BaseException as error:  # noqa: BLE001 - whatever a snippet raises, SystemExit too, is its result
@@ -176,11 +181,16 @@ class _Server:
         except (ProtocolError, TypeError, ValueError) as error:
             return _error(number, type(error).__name__, f"the reply cannot be sent: {error}")
 
-    def _begin(self, number: int | None) -> None:
+    def _begin(self, number: int | None) -> bool:
+        """Whether it may: it was not cancelled on its way."""
         with self._lock:
+            self._begun = number or self._begun
+            if number is not None and self._cancelled == number:
+                return False
             _Server.shields = 0
             self._idle.clear()
             self._current = number
+        return True
 
     def _finish(self) -> None:
         with self._lock:

@@ -73,6 +73,12 @@ class Engine(SparkProcess):
             status, failure = RunStatus.KILLED, Failure("SessionLost", error.reason, error.detail)
         return self._outcome(progress, status, failure)
 
+    def go_on(self, source: CounterSource) -> bool:
+        """After :meth:`interrupt`: take calls again, read by ``source``. Whether the session still lives."""
+        self._source = source
+        self._supervisor.go_on()
+        return self.lost is None and self._supervisor.alive
+
     def fingerprint(
         self,
         call: SnippetCall,

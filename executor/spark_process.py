@@ -165,7 +165,12 @@ class SparkProcess:
         """
         try:
             reply = self._supervisor.call(
-                op, body, timeout_seconds=timeout, grace_seconds=GRACE_SECONDS, on_timeout=on_timeout
+                op,
+                body,
+                timeout_seconds=timeout,
+                grace_seconds=GRACE_SECONDS,
+                on_timeout=on_timeout,
+                interruptible=True,
             )
         except ChildError as error:
             self._supervisor.kill(f"{op!r} failed: {error}")
@@ -209,6 +214,10 @@ class SparkProcess:
         """End the process at once; a call under way raises :class:`SessionLost`."""
         self.lose(reason)
         self._supervisor.kill(reason)
+
+    def interrupt(self) -> None:
+        """Have what a snippet does end, as its time-out would; the session stays. For any thread."""
+        self._supervisor.interrupt()
 
     def lose(self, reason: str) -> None:
         """From now on this session can do no more; the first reason stands."""

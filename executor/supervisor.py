@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -94,6 +95,9 @@ class Supervisor:
         self._channel: socket.socket
         self._keeper: subprocess.Popen[bytes]
         self._watch: Watch | None = None
+        self._waking = threading.Lock()
+        self._wake: int | None = None
+        """Descriptor that is readable from :meth:`interrupt` to :meth:`go_on`."""
 
     def start(self) -> Self:
         """Start the child; it has not answered anything yet.
@@ -135,6 +139,7 @@ class Supervisor:
         self._watch = Watch(
             self._keeper, lifeline, output, self._output_limit, on_orphaned=self._sweep, name=self._name
         )
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         if not self._watch.started.wait(START_SECONDS):
             self.kill(f"it did not start within {START_SECONDS:g} s")
         if self._watch.pid is None:
@@ -168,6 +173,7 @@ class Supervisor:
         timeout_seconds: float | None = None,
         grace_seconds: float = 5.0,
         on_timeout: Callable[[], None] | None = None,
+        interruptible: bool = False,
     ) -> Reply:
         """Have the child do ``op`` and wait for its reply.
 
@@ -175,6 +181,8 @@ class Supervisor:
             timeout_seconds: after this long the request is cancelled in the child.
             grace_seconds: how long it then has to answer before its whole tree is killed.
             on_timeout: called once after the request was cancelled (to cancel what it waits for elsewhere).
+            interruptible: whether :meth:`interrupt` cancels the request as its time-out does; ``on_timeout`` is not
+                called then.
 
         Raises:
             ChildError: the child answered that the request failed; it lives on.
@@ -188,7 +196,7 @@ class Supervisor:
             line = encode({"id": self._requests, "op": op, "body": body or {}})
             try:
                 self._refuse_unasked()
-                return self._exchange(line, op, timeout_seconds, grace_seconds, on_timeout)
+                return self._exchange(line, op, timeout_seconds, grace_seconds, on_timeout, interruptible)
             except (ChildError, SessionLost):
                 raise
             except ProtocolError as error:
@@ -197,6 +205,18 @@ class Supervisor:
             except BaseException:
                 self.kill(f"the call of {op!r} was abandoned")  # its reply would be taken for the next one's
                 raise
+
+    def interrupt(self) -> None:
+        """Have interruptible calls end, the one under way and later ones, until :meth:`go_on`. For any thread."""
+        with self._waking:
+            if self._wake is not None:
+                os.eventfd_write(self._wake, 1)
+
+    def go_on(self) -> None:
+        """Calls take their time again."""
+        with self._waking, suppress(BlockingIOError):
+            if self._wake is not None:
+                os.eventfd_read(self._wake)
 
     def take_output(self) -> tuple[str, int]:
         """End of what the child printed (both streams) since the last time, and how many bytes that was in all."""
@@ -221,6 +241,10 @@ class Supervisor:
                 self._closed = True
                 self._channel.close()
                 self._watch.close()
+                with self._waking:
+                    if self._wake is not None:
+                        os.close(self._wake)
+                    self._wake = None
 
     def kill(self, reason: str = "it was killed") -> None:
         """End the whole tree now. A call under way raises :class:`SessionLost` with ``reason``."""
@@ -246,19 +270,23 @@ class Supervisor:
         timeout: float | None,
         grace: float,
         on_timeout: Callable[[], None] | None,
+        interruptible: bool,
     ) -> Reply:
         begun = self._clock.monotonic()
         deadline = None if timeout is None else begun + timeout
-        message = self._receive(deadline) if self._send(line, deadline) else None
+        wake = self._wake if interruptible else None
+        message = self._receive(deadline, wake) if self._send(line, deadline) else None
         timed_out = message is None
         if message is None:
             self._send(encode({"id": self._requests, "op": "cancel"}), self._clock.monotonic() + grace)
-            if on_timeout is not None:
+            interrupted = self._is_interrupted(wake)
+            if on_timeout is not None and not interrupted:
                 on_timeout()
             message = self._receive(self._clock.monotonic() + grace)
         received = self._clock.monotonic()
         if message is None:
-            reason = f"it did not answer {op!r} within {timeout:g} s, nor within {grace:g} s of being cancelled"
+            when = "when it was interrupted" if interrupted else f"within {timeout:g} s"
+            reason = f"it did not answer {op!r} {when}, nor within {grace:g} s of being cancelled"
             self.kill(reason)
             raise self._lost()
         return self._to_reply(message, received - begun, timed_out)
@@ -309,10 +337,10 @@ class Supervisor:
                 raise self._lost_channel() from error
         return True
 
-    def _receive(self, deadline: float | None) -> Message | None:
-        """The next message, ``None`` when none came in time."""
+    def _receive(self, deadline: float | None, wake: int | None = None) -> Message | None:
+        """The next message, ``None`` when none came in time, or before ``wake`` became readable."""
         while (message := self._buffer.take()) is None:
-            if not self._wait(select.POLLIN, deadline):
+            if not self._wait(select.POLLIN, deadline, wake):
                 return None
             try:
                 data = self._channel.recv(_READ_BYTES, socket.MSG_DONTWAIT)
@@ -327,14 +355,19 @@ class Supervisor:
             self._buffer.feed(data)
         return message
 
-    def _wait(self, event: int, deadline: float | None) -> bool:
-        """Wait until the channel is ready or the child has ended; whether that was in time."""
+    def _wait(self, event: int, deadline: float | None, wake: int | None = None) -> bool:
+        """Wait until the channel is ready or the child has ended; whether that was in time, and before ``wake``."""
         assert self._watch is not None
         poll = select.poll()
         poll.register(self._channel, event)
         poll.register(self._watch.ended_descriptor, select.POLLIN)
+        if wake is not None:
+            poll.register(wake, select.POLLIN)
         remaining = None if deadline is None else max(0.0, deadline - self._clock.monotonic()) * 1000
-        return bool(poll.poll(remaining))
+        return any(descriptor != wake for descriptor, _ in poll.poll(remaining))
+
+    def _is_interrupted(self, wake: int | None) -> bool:
+        return wake is not None and bool(select.select([wake], [], [], 0)[0])
 
     def _lost_channel(self) -> SessionLost:
         """The channel has closed: because the child ended, or it closed it and lives on."""

@@ -17,6 +17,7 @@
     ├── StoreError              the document store refused or is away
     │   └── StoreAway           it is busy, full or not to be reached now; trying again can help
     ├── LeaseLost               another leader holds the task now; this one writes nothing more
+    │   └── LeaderGone          the leader that asked for some work leads the task no more
     ├── LeaderStopped           the leader's process was told to end; the next one goes on with the task
     ├── TaskCancelled           somebody asked for the task's end
     ├── DispatchAway            the message broker is not to be reached now; trying again can help
@@ -144,6 +145,10 @@ class StoreAway(StoreError):
 
 class LeaseLost(SnipbenchError):
     """Another leader holds the task now, or must be assumed to. This one writes nothing more about it."""
+
+
+class LeaderGone(LeaseLost):
+    """The leader that asked for some work died or was replaced: what it asked for is the next one's business."""
 
 
 class LeaderStopped(SnipbenchError):

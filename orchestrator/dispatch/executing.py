@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from orchestrator.leading.bench import LocalBench
+from orchestrator.leading.kept_session import KeptSession
 from orchestrator.leading.lease import patience_for
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.segments import segments
@@ -16,10 +17,11 @@ from snipbench.errors import StoreError
 from snipbench.store.port import Document
 
 
-def execute(parts: Parts, hold: Taken) -> None:
+def execute(parts: Parts, hold: Taken, kept: KeptSession) -> None:
     """Fulfil the requests of a taken assignment.
 
-    The session lives from one request to the next, as long as their session number is the same.
+    The session lives from one request to the next, as long as their session number is the same; when the leader goes
+    it is ``kept`` for the next.
 
     Raises:
         SnipbenchError: a request failed, or must not be fulfilled any more.
@@ -27,14 +29,16 @@ def execute(parts: Parts, hold: Taken) -> None:
     book = TaskBook.open(parts.store, parts.clock, hold.task_id, hold)
     record = book.order()
     hold.patience_seconds = patience_for(record.order)
+    kept.drop(unless=hold.task_id)
     bench: LocalBench | None = None
     with ExitStack() as stack:
         for request in hold.requests():
             if request["kind"] == "optimize":
+                kept.drop()
                 hold.done(request, **_optimize(parts, record, hold.task_id, request["analysis"]))
                 continue
             if bench is None:
-                bench = stack.enter_context(LocalBench(parts, book, record))
+                bench = stack.enter_context(LocalBench(parts, book, record, kept))
             if request["kind"] == "session":
                 bench.begin(request["experiment"], request["session"])
             else:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from orchestrator.dispatch.port import Work
 from orchestrator.leading.assignment import ASSIGNMENTS
+from orchestrator.leading.kept_session import KeptSession
 from orchestrator.leading.leader import lead
 from orchestrator.leading.lease import TaskHeld, TaskSettled
 from orchestrator.leading.parts import Parts
@@ -46,6 +47,7 @@ class Worker:
         self._lock = threading.Lock()
         self._under_way: _Stoppable | None = None
         self._stopped = False
+        self._kept = KeptSession()
 
     def handle(self, work: Work, subject: str) -> None:
         """Do a piece of work. What goes wrong stands in the store, and in the log; nothing is raised for it."""
@@ -70,6 +72,7 @@ class Worker:
             under_way = self._under_way
         if under_way is not None:
             under_way.stop()
+        self._kept.close()
 
     def _do(self, work: Work, subject: str) -> None:
         if work is Work.LEAD:
@@ -105,7 +108,7 @@ class Worker:
             if work is Work.EXECUTE:
                 from orchestrator.dispatch.executing import execute
 
-                execute(parts, hold)
+                execute(parts, hold, self._kept)
             else:
                 from orchestrator.dispatch.concluding import conclude
 

@@ -34,7 +34,7 @@ RING_AGAIN_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 END_SECONDS = 40.0
 """How long a worker may take to end what it was told to end."""
 
-PASSING = frozenset({"TaskCancelled", "LeaderStopped", "LeaseLost", "StoreAway"})
+PASSING = frozenset({"TaskCancelled", "LeaderStopped", "LeaseLost", "LeaderGone", "StoreAway"})
 """Failures that say of a worker only that it went: another one may go on."""
 
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
-from executor.calls import PrepareRequest, SessionFacts
+from executor.calls import PrepareRequest, SessionFacts, SessionSpec
 from executor.engine import Engine
 from orchestrator import environment
 from orchestrator.databases.port import ReferenceDatabase
 from orchestrator.leading.conduct import Conductor
+from orchestrator.leading.kept_session import KeptSession, RunningSession
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.profiles import ProfilePass
 from orchestrator.leading.segments import Segment
@@ -21,7 +22,7 @@ from snipbench.clock import to_text
 from snipbench.domain.event import Stage
 from snipbench.domain.order import Experiment
 from snipbench.domain.task import Environment, OrderRecord
-from snipbench.errors import DatabaseError, SessionLost
+from snipbench.errors import DatabaseError, LeaderGone, SessionLost, SnipbenchError
 
 SESSION_ATTEMPTS = 3
 """How often in a row a session may fail to start or to be prepared before the task fails."""
@@ -62,11 +63,15 @@ class Bench(Protocol):
 
 
 class LocalBench:
-    """Implements the port with a Spark session in a child of this process."""
+    """Implements the port with a Spark session in a child of this process.
 
-    def __init__(self, parts: Parts, book: TaskBook, record: OrderRecord) -> None:
+    Where sessions are ``kept``, the one that is there when the leader goes is left to the next.
+    """
+
+    def __init__(self, parts: Parts, book: TaskBook, record: OrderRecord, kept: KeptSession | None = None) -> None:
         self._parts = parts
         self._book = book
+        self._kept = kept
         self._order = record.order
         self._conductor = Conductor(parts, book, record.order)
         self._profiles = ProfilePass(parts, book, record.order)
@@ -88,6 +93,8 @@ class LocalBench:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._machine:
+            if isinstance(error, LeaderGone):
+                self._keep()
             self.end()
 
     @property
@@ -189,10 +196,35 @@ class LocalBench:
     def _start(self) -> Engine:
         home = self._parts.home
         spec = session_spec(self._parts, self._order, work=home.work, logs=home.logs)
+        if self._take_kept(spec):
+            assert self._engine is not None
+            return self._engine
         self._engine = self._parts.new_engine(replace(spec, self_test=not self._proved()))
         self._facts = facts = self._engine.start()
         self._parts.progress.note(f"Spark {facts.spark_version} started in {facts.start_seconds:.1f} s")
         return self._engine
+
+    def _take_kept(self, spec: SessionSpec) -> bool:
+        """Go on with the session that a former leader left here, if there is one."""
+        if self._kept is None or self._session is None:
+            return False
+        found = self._kept.take(self._book.task.task_id, self._session, spec, self._parts.counter_source)
+        if found is None:
+            return False
+        self._engine, self._facts = found.engine, found.facts
+        self._book.log("session kept", text=f"{found.engine.session_id} goes on under the next leader")
+        return True
+
+    def _keep(self) -> None:
+        """Leave the session, idle, to the leader that follows."""
+        engine, facts, number = self._engine, self._facts, self._session
+        if self._kept is None or engine is None or facts is None or number is None or engine.lost is not None:
+            return
+        home = self._parts.home
+        spec = session_spec(self._parts, self._order, work=home.work, logs=home.logs)
+        self._book.at_the_end(None)
+        self._engine = None
+        self._kept.keep(RunningSession(self._book.task.task_id, number, spec, engine, facts), self._parts.store)
 
     def _proved(self) -> bool:
         """Whether a session of the task was there before, on such a machine, with these libraries (decision 0207)."""
@@ -240,12 +272,22 @@ class LocalBench:
     def _abandon(self) -> None:
         """From any thread: what runs in the session ends at once, in the database too."""
         engine, database = self._engine, self._database
-        if engine is not None:
+        if engine is not None and self._kept is not None and self._leader_went():
+            engine.interrupt()
+        elif engine is not None:
             engine.kill("the task is to end")
         if database is not None:
             # The clone may be going already; what is left of it is released by the leader's own thread.
             with suppress(DatabaseError):
                 self._parts.cancel_backends(database.admin, self.application)
+
+    def _leader_went(self) -> bool:
+        """Whether the task must end here because of that."""
+        try:
+            self._book.raise_if_ended()
+        except SnipbenchError as error:
+            return isinstance(error, LeaderGone)
+        return False
 
     def _stage(self, stage: Stage, experiment: str, detail: str) -> None:
         self._book.log(stage, experiment=experiment, text=detail)

@@ -26,6 +26,7 @@ from snipbench import records
 from snipbench.clock import Clock, to_text
 from snipbench.domain.task import Task
 from snipbench.errors import (
+    LeaderGone,
     LeaderStopped,
     LeaseLost,
     StoreAway,
@@ -174,10 +175,10 @@ class Taken:
         self._ending.raise_if_told()
 
     def fence(self, task: Task) -> None:
-        """LeaseLost unless ``task``, as read from the store, is led by whoever asked."""
+        """LeaderGone unless ``task``, as read from the store, is led by whoever asked."""
         lease = task.lease
         if lease is None or lease.token != self.token or not is_held(lease, self._clock):
-            raise LeaseLost(f"the leader of task {self.task_id} that asked for this leads it no more")
+            raise LeaderGone(f"the leader of task {self.task_id} that asked for this leads it no more")
 
     def at_the_end(self, call: Callable[[], None] | None) -> None:
         """What to call, from another thread, when the work must end."""

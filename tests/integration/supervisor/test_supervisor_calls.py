@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from executor.messages import MAX_MESSAGE_BYTES
-from executor.supervisor import Supervisor
+from executor.supervisor import Reply, Supervisor
 from snipbench.errors import ChildError, ProtocolError, SessionLost
 
 Spawn = Callable[..., Supervisor]
@@ -117,6 +118,30 @@ def test_a_request_past_its_time_is_interrupted_and_the_child_lives_on(
         facts = supervisor.call("facts")
         assert not facts.timed_out
         assert facts.body["cancels"] == int(with_on_cancel)
+
+
+def test_an_interrupt_ends_calls_that_may_be_until_they_may_go_on(child: Supervisor) -> None:
+    called: list[str] = []
+
+    def interruptible(seconds: float) -> Reply:
+        body = {"seconds": seconds}
+        on_timeout = partial(called.append, "database")
+        return child.call("sleep", body, timeout_seconds=60, on_timeout=on_timeout, interruptible=True)
+
+    threading.Timer(0.2, child.interrupt).start()
+    assert [interruptible(60).timed_out for _ in range(2)] == [True, True]
+    assert child.call("echo", {"number": 1}).body == {"number": 1}
+    child.go_on()
+    assert not interruptible(0.01).timed_out
+    assert called == []
+
+
+def test_an_interrupt_that_is_ignored_costs_the_session(child: Supervisor) -> None:
+    threading.Timer(1.0, child.interrupt).start()
+    with pytest.raises(SessionLost, match=r"did not answer 'defy' when it was interrupted, nor within 0.3 s"):
+        child.call("defy", timeout_seconds=60, grace_seconds=0.3, interruptible=True)
+    child.stop()
+    child.interrupt()
 
 
 def test_cleaning_up_after_a_cancel_can_be_shielded_from_further_interrupts(child: Supervisor) -> None:

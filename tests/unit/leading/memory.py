@@ -57,6 +57,7 @@ class MemoryEngine:
     def __init__(self, world: World) -> None:
         self._world = world
         self._killed = threading.Event()
+        self._interrupted = threading.Event()
         world.engines += 1
         self.session_id = f"session-{world.engines}"
         self.lost: str | None = None
@@ -76,6 +77,8 @@ class MemoryEngine:
             self.lost = "it was killed"
             failure = Failure("SessionLost", "it was killed")
             return RunOutcome(RunStatus.KILLED, self.session_id, now, now, None, failure)
+        if self._interrupted.is_set():
+            return RunOutcome(RunStatus.TIMEOUT, self.session_id, now, now, None, Failure("Timeout", "interrupted"))
         return RunOutcome(RunStatus.OK, self.session_id, now, now, 0.01)
 
     def fingerprint(self, call: SnippetCall, timeout_seconds: float, **_: Any) -> ResultFacts:
@@ -84,7 +87,18 @@ class MemoryEngine:
         return ResultFacts("hash", 1, (("one", "int"),))
 
     def stop(self) -> None:
+        self.lost = self.lost or "it was stopped"
         self.kill()
+
+    def interrupt(self) -> None:
+        self._interrupted.set()
+
+    def go_on(self, source: object) -> bool:
+        self._interrupted.clear()
+        return self.lost is None
+
+    def wait_for_interrupt(self) -> None:
+        assert self._interrupted.wait(10)
 
     def kill(self, reason: str = "") -> None:
         self._killed.set()

@@ -16,10 +16,11 @@ from orchestrator.dispatch.executing import execute
 from orchestrator.dispatch.monitoring import watch
 from orchestrator.dispatch.port import Work
 from orchestrator.intake import inlined, new_ids, take_in
-from orchestrator.leading import asking, monitored
+from orchestrator.leading import asking, kept_session, monitored
 from orchestrator.leading.analysis import Landed, analyse
 from orchestrator.leading.asking import WorkerFailed
 from orchestrator.leading.assignment import ANSWERS, ASSIGNMENTS, State
+from orchestrator.leading.kept_session import KeptSession
 from orchestrator.leading.leader import lead
 from orchestrator.leading.lease import TaskLease, change_task
 from orchestrator.leading.parts import Parts
@@ -42,6 +43,7 @@ class Threads:
         self.holds: dict[Work, list[Taken]] = {work: [] for work in Work}
         self.errors: list[BaseException] = []
         self.absent: set[Work] = set()
+        self.kept = KeptSession()
         self._threads: list[threading.Thread] = []
 
     def ring(self, work: Work, subject: str) -> None:
@@ -53,6 +55,7 @@ class Threads:
         """Always."""
 
     def close(self) -> None:
+        self.kept.close()
         for thread in self._threads:
             thread.join(30)
             assert not thread.is_alive()
@@ -66,7 +69,7 @@ class Threads:
                     conclude(self.parts, hold)
                 elif work is Work.EXECUTE:
                     lock = self.parts.home.root / f"{subject}.lock"
-                    execute(replace(self.parts, machine_lock=lock), hold)  # a machine each
+                    execute(replace(self.parts, machine_lock=lock), hold, self.kept)  # a machine each
                 else:
                     watch(self.parts.store, CLOCK, self.parts.home.spool, hold)
         except AssignmentGone:
@@ -88,6 +91,19 @@ def served(parts: Parts, workers: Threads, monkeypatch: pytest.MonkeyPatch) -> P
     monkeypatch.setattr(monitored, "LOOK_SECONDS", 0.05)
     workers.parts = replace(parts, roles=at_workers(workers))
     return workers.parts
+
+
+@pytest.fixture
+def engines(served: Parts, workers: Threads, world: World) -> list[MemoryEngine]:
+    """Those made."""
+    made: list[MemoryEngine] = []
+
+    def new_engine(_: object) -> MemoryEngine:
+        made.append(MemoryEngine(world))
+        return made[-1]
+
+    workers.parts = replace(served, new_engine=new_engine)  # type: ignore[arg-type]
+    return made
 
 
 def freeze(hold: Taken) -> None:
@@ -159,21 +175,14 @@ def test_an_executor_that_wakes_up_after_it_was_replaced_records_nothing_more(
 
 
 def test_a_cancelled_task_ends_its_session_at_the_executor(
-    served: Parts, workers: Threads, world: World, task_id: str, monkeypatch: pytest.MonkeyPatch
+    served: Parts, workers: Threads, world: World, task_id: str, engines: list[MemoryEngine]
 ) -> None:
-    engines: list[MemoryEngine] = []
-
-    def new_engine(_: object) -> MemoryEngine:
-        engines.append(MemoryEngine(world))
-        return engines[-1]
-
     def cancel(number: int) -> None:
         if number == 5:
             tasks.cancel(served.store, task_id)
             engines[-1].wait_for_kill()
 
     world.at_run = cancel
-    workers.parts = replace(served, new_engine=new_engine)  # type: ignore[arg-type]
     assert lead(served, task_id) is TaskStatus.CANCELLED
     assert (task_of(served, task_id).settled, world.clones) == (True, set())
     assert served.store.count("runs", {"task_id": task_id}) == 4
@@ -181,21 +190,14 @@ def test_a_cancelled_task_ends_its_session_at_the_executor(
 
 
 def test_an_executor_that_gets_no_further_is_replaced_though_its_process_lives(
-    served: Parts, workers: Threads, world: World, task_id: str
+    served: Parts, workers: Threads, world: World, task_id: str, engines: list[MemoryEngine]
 ) -> None:
-    engines: list[MemoryEngine] = []
-
-    def new_engine(_: object) -> MemoryEngine:
-        engines.append(MemoryEngine(world))
-        return engines[-1]
-
     def hang(number: int) -> None:
         if number == 5:
             workers.holds[Work.EXECUTE][0].patience_seconds = 0.3
             engines[0].wait_for_kill()
 
     world.at_run = hang
-    workers.parts = replace(served, new_engine=new_engine)  # type: ignore[arg-type]
     assert lead(served, task_id) is TaskStatus.COMPLETED
     whole(served, task_id)
     assert len(engines) == 2
@@ -223,21 +225,78 @@ def test_executors_that_all_go_before_anything_is_recorded_end_the_task(
     assert task.failure.kind == "SessionLost"
 
 
-def test_a_leader_that_was_overtaken_ends_its_executor_too(
-    served: Parts, workers: Threads, world: World, task_id: str
-) -> None:
-    def overtake(number: int) -> None:
-        if number == 5:
-            other = Lease("other", 99, to_text(CLOCK.now()))
-            change_task(served.store, task_id, lambda task: replace(task, lease=other))
+def overtake(parts: Parts, task_id: str) -> None:
+    """Another leader takes the task."""
+    other = Lease("other", 99, to_text(CLOCK.now()))
+    change_task(parts.store, task_id, lambda task: replace(task, lease=other))
 
-    world.at_run = overtake
+
+def test_the_session_of_a_leader_that_was_overtaken_goes_on_under_the_next(
+    served: Parts, workers: Threads, world: World, task_id: str, engines: list[MemoryEngine]
+) -> None:
+    def at_run(number: int) -> None:
+        if number == 5:
+            overtake(served, task_id)
+            engines[0].wait_for_interrupt()
+
+    world.at_run = at_run
     with pytest.raises(SnipbenchError):
         lead(served, task_id)
     assert served.store.count("runs", {"task_id": task_id}) == 4
+    until(lambda: workers.errors)
     assert lead(served, task_id) is TaskStatus.COMPLETED
     whole(served, task_id)
-    assert world.engines == 2
+    assert len(engines) == 1
+    names = [event["name"] for event in events(served, task_id)]
+    assert names.count("session kept") == 1
+    runs = list(served.store.find("runs", {"task_id": task_id}))
+    assert {(run["status"], run["session_id"]) for run in runs} == {("ok", "session-1")}
+
+
+def test_a_kept_session_that_nobody_wants_is_ended(
+    served: Parts,
+    workers: Threads,
+    world: World,
+    task_id: str,
+    engines: list[MemoryEngine],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kept_session, "KEPT_SECONDS", 0.2)
+    world.at_run = lambda number: overtake(served, task_id) if number == 5 else None
+    with pytest.raises(SnipbenchError):
+        lead(served, task_id)
+    engines[0].wait_for_kill()
+    world.at_run = lambda _: None
+    assert lead(served, task_id) is TaskStatus.COMPLETED
+    whole(served, task_id)
+    assert len(engines) == 2
+
+
+def test_a_kept_session_makes_room_for_another_task(
+    served: Parts, workers: Threads, world: World, task_id: str, engines: list[MemoryEngine]
+) -> None:
+    world.at_run = lambda number: overtake(served, task_id) if number == 5 else None
+    with pytest.raises(SnipbenchError):
+        lead(served, task_id)
+    other = take_in(served.store, CLOCK, inlined(ORDER), {}, new_ids(CLOCK)).task_id
+    world.at_run = lambda _: None
+    assert lead(served, other) is TaskStatus.COMPLETED
+    engines[0].wait_for_kill()
+    assert len(engines) == 2
+
+
+def test_no_session_is_kept_of_a_task_that_is_to_end(
+    served: Parts, workers: Threads, world: World, task_id: str, engines: list[MemoryEngine]
+) -> None:
+    def at_run(number: int) -> None:
+        if number == 5:
+            tasks.cancel(served.store, task_id)
+            overtake(served, task_id)
+
+    world.at_run = at_run
+    with pytest.raises(SnipbenchError):
+        lead(served, task_id)
+    engines[0].wait_for_kill()
 
 
 def test_a_leader_told_to_stop_leaves_the_rest_to_the_next(
