@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from snipbench.domain.order import Table
 from snipbench.domain.run import RunStatus
 from snipbench.errors import ChildError
+from snipbench.resources.process_tree import ProcessTreeSource
+from tests.waiting import until
 
 from .conftest import CONTROL, ONE_ROW
 
@@ -185,6 +188,25 @@ def test_a_statement_of_the_database_ends_with_its_run(runner: Any) -> None:
     outcome = runner.run(runner.call("sql", "select * from slow"), timeout_seconds=1.0)
     assert outcome.status is RunStatus.TIMEOUT
     assert runner.engine.lost is None
+    assert runner.statements() == 0
+
+
+def test_a_run_whose_leader_went_is_interrupted_and_the_session_goes_on(runner: Any) -> None:
+    runner.prepare(tables=(Table(name="orders"), Table(name="slow")))
+    source = ProcessTreeSource()
+
+    def leader_went() -> None:
+        until(lambda: runner.statements() == 1)
+        runner.engine.interrupt()
+        runner.cancel_statements()
+
+    thread = threading.Thread(target=leader_went)
+    thread.start()
+    assert runner.run(runner.call("sql", "select * from slow")).status in {RunStatus.TIMEOUT, RunStatus.FAILED}
+    thread.join()
+    assert runner.run(runner.call("sql", CONTROL)).status is RunStatus.TIMEOUT
+    assert runner.engine.go_on(source)
+    assert runner.ok(runner.call("sql", CONTROL)).costs
     assert runner.statements() == 0
 
 
