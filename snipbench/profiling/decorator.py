@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from snipbench.profiling.plain import plain
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 _F = TypeVar("_F")
 
-_GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
+_GENERATOR, _COROUTINE, _AWAITABLE_GENERATOR, _ASYNC_GENERATOR = 0x20, 0x80, 0x100, 0x200
 _MARK = "__snipbench_probe__"
 
 
@@ -83,6 +84,9 @@ def profile(
         probe = probe_of(target, always=always, texts=texts, limit=text_limit, class_name=class_name, name=name)
         wrapped = _wrapper(target, probe)
         setattr(wrapped, _MARK, probe)
+        for own in ("cache_info", "cache_clear"):  # of `lru_cache`, whose attributes are its type's
+            if hasattr(target, own) and not hasattr(wrapped, own):
+                setattr(wrapped, own, getattr(target, own))
         return wrapped
 
     return decorate if function is None else decorate(function)
@@ -104,5 +108,6 @@ def _wrapper(function: Any, probe: Probe) -> Any:
     if flags & _ASYNC_GENERATOR:
         return stepping_async_generator(function, probe)
     if flags & _GENERATOR:
-        return stepping_generator(function, probe)
+        wrapper = stepping_generator(function, probe)
+        return types.coroutine(wrapper) if flags & _AWAITABLE_GENERATOR else wrapper
     return plain(function, probe)

@@ -1,7 +1,8 @@
 """Taking buffered calls to the sink: when full, when asked, in time, at exit; and what changes at a fork.
 
 Whoever delivers holds the one lock there is; the threads that record never wait for it unless their own buffer is full.
-A fork waits for it too. What is imported only when needed is imported under it.
+A fork waits for it too. What is imported only when needed is imported under it. The main thread does not deliver, but
+waits for a thread that does: a signal's handler may raise there at any step, and what was taken would be lost.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import atexit
 import os
 import sys
 import threading
+from _thread import allocate_lock, start_new_thread
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from snipbench import redaction
 from snipbench.profiling.sinks import WIDTH, Batch, Sink, default_sink
 
 if TYPE_CHECKING:
+    from _thread import LockType
     from types import FrameType
 
     from snipbench.profiling.recorder import ThreadState
@@ -50,7 +53,15 @@ class _Process:
         self._ended_by: int | None = None
         """The signal that ended this process while it delivered."""
         self._exit_armed = False
-        self._flusher: threading.Thread | None = None
+        self._flushing = False
+        """Whether a thread flushes in time."""
+        self._refusal: Exception | None = None
+        """The sink's first error, until it is told."""
+        self._awaited: list[LockType] = []
+        """What the main thread waits for: each is released when a delivery has ended."""
+        self._forking_in_main = True
+        self._ends_with_main = True
+        """Whether the end of the main thread ends this process; one that another thread forked ends with its last."""
 
     # -- where calls go
 
@@ -118,8 +129,46 @@ class _Process:
         ``give_way``: leave the rest for later once a thread wants to fork, which would otherwise wait behind every
         thread whose buffer is full.
         """
+        if give_way and self._awaited and _is_main_thread():  # a signal's handler, while its thread waits: that goes on
+            return None
+        if not _is_main_thread() or sys.is_finalizing() or self._lock._is_owned():  # type: ignore[attr-defined]
+            failure = self._deliver(states, give_way)
+        else:
+            failure = self._deliver_beside(states, give_way)
+        if self._refusal is not None and not sys.is_finalizing():
+            import warnings
+
+            refusal, self._refusal = self._refusal, None
+            warnings.warn(f"@snipbench.profile loses calls: {refusal!r}", RuntimeWarning, stacklevel=2)
+        return failure
+
+    def _deliver_beside(self, states: list[ThreadState], give_way: bool) -> Exception | None:
+        failures: list[Exception | None] = []
+        done = allocate_lock()
+        done.acquire()
+
+        def work() -> None:
+            try:
+                failures.append(self._deliver(states, give_way))
+            finally:
+                done.release()
+
+        self._awaited.append(done)
+        try:
+            start_new_thread(work, ())
+        except RuntimeError:  # there may be no more threads
+            return self._deliver(states, give_way)
+        else:
+            done.acquire()
+            return failures[0] if failures else None
+        finally:
+            self._awaited.remove(done)
+
+    def _deliver(self, states: list[ThreadState], give_way: bool) -> Exception | None:
         failure: Exception | None = None
-        with self._lock:
+        # While the interpreter ends only one thread runs; another that has the lock would keep it for ever.
+        locked = self._lock.acquire(blocking=not sys.is_finalizing())
+        try:
             if self._delivering:  # a signal handler, or a sink whose own functions are profiled: the outer one goes on
                 return None
             self._delivering = True
@@ -136,7 +185,11 @@ class _Process:
                         self.states.remove(state)
             finally:
                 self._delivering = False
-        if self._ended_by is not None and threading.current_thread() is threading.main_thread():
+                self._deliverer = None
+        finally:
+            if locked:
+                self._lock.release()
+        if self._ended_by is not None and _is_main_thread():
             self._end(self._ended_by)
         return failure
 
@@ -162,9 +215,7 @@ class _Process:
             self.sink().write(batch)
         except Exception as error:  # noqa: BLE001 - a full disk must not end the measured program
             if REFUSED not in self.lost:
-                import warnings
-
-                warnings.warn(f"@snipbench.profile loses calls: {error!r}", RuntimeWarning, stacklevel=2)
+                self._refusal = error
             self.lost[REFUSED] = self.lost.get(REFUSED, 0) + batch.call_count
             return error
         return None
@@ -173,13 +224,16 @@ class _Process:
 
     def arm(self) -> None:
         """See to the flush at exit and in time; once per process, when its first call is recorded."""
+        if sys.is_finalizing():  # a destructor calls: nothing can be started any more
+            self.closing = self.armed = True
+            return
         with self._lock:
             if self.armed:
                 return
             redaction.load()
             if not self._exit_armed:  # a forked child inherits the exit function
-                self._exit_armed = True
                 atexit.register(self.close)
+                self._exit_armed = True
             self._arm_multiprocessing()
             self._start_flusher()
             self.armed = True
@@ -194,15 +248,13 @@ class _Process:
     def _start_flusher(self) -> None:
         interval = self.sink().flush_seconds
         with self._lock:
-            running = self._flusher is not None and self._flusher.is_alive()
-            if interval is None or self.closing or running:
+            if interval is None or self.closing or self._flushing:
                 return
-            thread = threading.Thread(target=self._flush_in_time, args=(), name="snipbench-profile", daemon=True)
-            try:
-                thread.start()
+            try:  # not by `threading`: a signal's handler that raises while a thread is being started garbles its books
+                start_new_thread(self._flush_in_time, ())
             except RuntimeError:  # the interpreter is ending: the flush at exit follows
                 return
-            self._flusher = thread
+            self._flushing = True
 
     def _flush_in_time(self) -> None:
         pause = threading.Event()
@@ -210,10 +262,15 @@ class _Process:
             interval = self.sink().flush_seconds
             with self._lock:
                 if interval is None:
-                    self._flusher = None
+                    self._flushing = False
                     return
             pause.wait(interval)
+            if self.closing:
+                return
+            last = not self._ends_with_main and _is_only_thread()
             self.deliver(self.states.copy(), give_way=True)
+            if last:
+                return
 
     def _arm_multiprocessing(self) -> None:
         # Children of multiprocessing end with os._exit: no exit function runs, but their own finalizers do.
@@ -254,6 +311,7 @@ class _Process:
         """Wait until no other thread delivers: what it imports for the first time would stay locked in the child."""
         self.forking = True
         self._lock.acquire()
+        self._forking_in_main = _is_main_thread()
 
     def after_fork(self) -> None:
         """In the parent."""
@@ -264,8 +322,13 @@ class _Process:
         """In a new child process: forget what is the parent's; calls from number ``first_call`` on are the child's."""
         self._lock = threading.RLock()
         self._delivering = False
+        self._deliverer = None
         self.forking = False
-        self._flusher = None
+        for done in self._awaited:  # a signal's handler forked while the main thread waited for what is not here
+            if done.locked():
+                done.release()
+        self._ends_with_main = self._ends_with_main and self._forking_in_main
+        self._flushing = False
         self.armed = False
         self.states = states
         self.lost = {}
@@ -275,6 +338,28 @@ class _Process:
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
             util.register_after_fork(self, _Process._arm_multiprocessing)
+
+
+def _is_main_thread() -> bool:
+    return threading.get_ident() == threading.main_thread().ident
+
+
+def _is_only_thread() -> bool:
+    """Whether all other threads of this process have ended; one that forked it stays listed, as a zombie."""
+    own = threading.get_native_id()
+    try:
+        others = [each for each in os.listdir("/proc/self/task") if each != str(own)]  # noqa: PTH208
+    except OSError:
+        return not threading.main_thread().is_alive()
+    return all(_has_ended(each) for each in others)
+
+
+def _has_ended(thread_id: str) -> bool:
+    try:
+        with open(f"/proc/self/task/{thread_id}/stat", "rb") as file:  # noqa: PTH123 - pathlib is not imported here
+            return file.read().rpartition(b")")[2].split()[0] in b"ZX"
+    except OSError:
+        return True
 
 
 process = _Process()

@@ -7,6 +7,8 @@ write leaves one broken line at most, which the reader counts.
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -46,8 +48,6 @@ class DirectorySink:
         self._known: dict[Path, set[int]] = {}
 
     def write(self, batch: Batch) -> None:
-        import json
-
         path = self.folder / f"calls-{batch.process_id}-{batch.epochs[-1][1]}-{batch.thread_id}.jsonl"
         descriptor = self._open(path)
         try:
@@ -96,8 +96,6 @@ class DirectorySink:
 
 
 def _function_line(key: int) -> dict[str, Any]:
-    import base64
-
     facts = functions.by_key(key)
     compressed, md5 = facts.source
     return {
@@ -139,8 +137,6 @@ class _Reader:
 
     def line(self, content: dict[str, Any]) -> Piece | None:
         """What a line holds; None for one that prepares those that follow. Raises one of :data:`UNREADABLE`."""
-        import base64
-
         if "process" in content:
             self.process = content["process"]
             self.process["epochs"] = tuple((first, token) for first, token in self.process["epochs"])
@@ -163,8 +159,6 @@ def read_pieces(folder: str | Path) -> Iterator[Piece]:
     Raises:
         OSError: a file cannot be read.
     """
-    import json
-
     for path in sorted(Path(folder).glob("calls-*.jsonl")):
         reader = _Reader()
         with path.open("rb") as lines:

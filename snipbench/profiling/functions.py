@@ -43,14 +43,14 @@ class FunctionFacts:
 def _compressed(code: CodeType | None) -> tuple[bytes | None, str | None]:
     if code is None:
         return None, None
-    import hashlib
-    import inspect
-    import textwrap
-    import zlib
-
     try:
+        import hashlib
+        import inspect
+        import textwrap
+        import zlib
+
         text = textwrap.dedent(inspect.getsource(code))
-    except (OSError, TypeError, IndexError, SyntaxError):
+    except (OSError, TypeError, IndexError, SyntaxError, ImportError):  # the last where the interpreter is ending
         return None, None
     try:
         data = redaction.hide_values(text).encode("utf-8", "backslashreplace")

@@ -9,7 +9,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from snipbench.profiling import recorder
-from snipbench.profiling.observation import astray, failed, observe
+from snipbench.profiling.observation import RAISED, astray, failed, observe
 from snipbench.profiling.probe import OBSERVE_SECONDS, Probe
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _NAMES: dict[str, Any] = {
     "__name__": __name__,  # libraries ask frames for it
+    "RAISED": RAISED,
     "astray": astray,
     "failed": failed,
     "ids": recorder.ids,
@@ -35,16 +36,23 @@ def make(function, probe):
         except AttributeError:
             return astray(probe, function, {received})
         before = state.current
-{look}        state.current = call = next(ids)
+{look}        call = next(ids)
         start = perf_counter()
+        state.current = call
         try:
             result = function({passed})
+            end = perf_counter()
         except BaseException as error:
             end = perf_counter()
             state.current = before
-            failed(probe, state, call, {parent}, start, end, error)
+            observed = RAISED
+            try:
+                observed = failed(probe, error)
+            finally:
+                state.extend(((probe.key, observed), call, {parent}, start, end))
+            if call >= state.flush_at:
+                recorder.spill(state, call)
             raise
-        end = perf_counter()
         state.current = before
         state.extend((probe.key, call, {parent}, start, end))
         if end - start > {observe_seconds}:
@@ -55,7 +63,11 @@ def make(function, probe):
         return result
     return profiled
 """
-"""Each line is paid at every call: measure before adding one."""
+"""Each line is paid at every call: measure before adding one.
+
+A signal's handler may raise wherever a call returns: what lies between the function's return and the record is in the
+``try`` for that.
+"""
 _GENERAL = {"parameters": "*args, **kwargs", "received": "args, kwargs", "passed": "*args, **kwargs"}
 _ANYWHERE = {
     "states": "local",

@@ -12,8 +12,8 @@ from time import perf_counter, thread_time
 from types import coroutine
 from typing import TYPE_CHECKING, Any
 
-from snipbench.profiling import recorder, texts
-from snipbench.profiling.observation import growth, silently, text_of_arguments
+from snipbench.profiling import recorder
+from snipbench.profiling.observation import growth, text_of, text_of_arguments, text_of_failure
 from snipbench.profiling.probe import OBSERVE_SECONDS
 from snipbench.profiling.resources import resident_bytes
 
@@ -58,7 +58,7 @@ class _Steps:
         self.arguments: str | None = None
         self.keywords: str | None = None
         if self.observed:
-            self.arguments, self.keywords = text_of_arguments(probe, state, args, kwargs)
+            self.arguments, self.keywords = text_of_arguments(probe, args, kwargs)
         self.start = perf_counter()
 
     def step(self, resume: Callable[..., Any], *value: Any) -> Any:
@@ -91,9 +91,9 @@ class _Steps:
         probe = self.probe
         failure = result = None
         if error is not None:
-            failure = silently(state, texts.describe_exception, error, probe.limit)
+            failure = text_of_failure(error, probe.limit)
         elif self.observed and probe.texts and returned is not CLOSED:
-            result = silently(state, texts.describe, returned, probe.limit)
+            result = text_of(returned, probe.limit)
         active = self.active if only_active else None
         observed = (self.cpu, self.grown, self.arguments, self.keywords, result, failure, active)
         state.extend(((probe.key, observed), self.call, self.parent, self.start, end))

@@ -2,18 +2,21 @@
 
 Formatting a value must neither fail, nor take long, nor run a job. Built-in values are written out within bounds of
 depth, items and characters; arrays and frames by type and shape only; another object's own ``__repr__`` is asked,
-until it takes long.
+until it takes long. What a value's own functions call is not recorded: it is not the program's call. What a signal's
+handler raises meanwhile is not the value's failure: it passes through.
 """
 
 from __future__ import annotations
 
+import sys
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from snipbench import redaction
+from snipbench.profiling import recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 DEFAULT_LIMIT = 500
 """Characters kept of one text."""
@@ -29,6 +32,8 @@ _BULK_LIBRARIES = frozenset(
     | {"sqlalchemy", "tensorflow", "torch", "xarray"}
 )
 """Libraries whose objects hold data or run jobs when written out; never asked for a repr."""
+
+_OWN_MODULES = sys.stdlib_module_names | {"snipbench"}
 
 _NO_REPR: Any = object.__repr__
 _slow_types: set[type] = set()
@@ -78,15 +83,14 @@ class _Writer:
             self.add(f"<bytearray of {len(value)} bytes>")
         elif kind is memoryview:
             self.add(f"<memoryview of {value.nbytes} bytes>")
-        elif isinstance(value, (tuple, list, dict, set, frozenset)):
+        elif issubclass(kind, (tuple, list, dict, set, frozenset)):
             self.container(value, depth)
-        elif isinstance(value, type):
-            self.add(f"<class {value.__module__}.{value.__qualname__}>")
-        elif hasattr(kind, "__dataclass_fields__"):
-            fields = [name for name, field in kind.__dataclass_fields__.items() if field.repr]
-            self.nested(value, depth, kind.__name__ + "(", ")", lambda: self.fields(value, fields, depth))
+        elif issubclass(kind, type):
+            self.foreign(_asked(_class_text, value))
+        elif (members := _asked(_dataclass_members, value)) is not None:
+            self.nested(value, depth, kind.__name__ + "(", ")", lambda: self.keywords(members, depth))
         else:
-            self.foreign(_object_text(value))
+            self.foreign(_asked(_object_text, value))
 
     def foreign(self, text: str) -> None:
         """A text that others made, of any length."""
@@ -112,22 +116,23 @@ class _Writer:
 
     def container(self, value: Any, depth: int) -> None:
         # The methods of the built-in base are called, so that a subclass cannot run code of its own here.
-        if isinstance(value, dict):
+        kind = type(value)
+        if issubclass(kind, dict):
             self.nested(value, depth, "{", "}", lambda: self.pairs(dict.items(value), dict.__len__(value), depth))
-        elif isinstance(value, list):
+        elif issubclass(kind, list):
             self.nested(value, depth, "[", "]", lambda: self.items(list.__iter__(value), list.__len__(value), depth))
-        elif isinstance(value, tuple):
-            names = getattr(type(value), "_fields", None)
+        elif issubclass(kind, tuple):
+            names = _asked(getattr, kind, "_fields", None)
             if isinstance(names, tuple) and len(names) == tuple.__len__(value):
                 members = dict(zip(names, tuple.__iter__(value), strict=True))
-                self.nested(value, depth, type(value).__name__ + "(", ")", lambda: self.keywords(members, depth))
+                self.nested(value, depth, kind.__name__ + "(", ")", lambda: self.keywords(members, depth))
             else:
                 end = ",)" if tuple.__len__(value) == 1 else ")"
                 self.nested(
                     value, depth, "(", end, lambda: self.items(tuple.__iter__(value), tuple.__len__(value), depth)
                 )
         else:
-            base = set if isinstance(value, set) else frozenset
+            base = set if issubclass(kind, set) else frozenset
             self.nested(value, depth, "{", "}", lambda: self.items(base.__iter__(value), base.__len__(value), depth))
 
     def nested(self, value: Any, depth: int, start: str, end: str, body: Any) -> None:
@@ -167,14 +172,34 @@ class _Writer:
             self.add(f", {name}=" if position else f"{name}=")
             self.named(name, item, depth)
 
-    def fields(self, value: Any, names: list[str], depth: int) -> None:
-        self.keywords({name: getattr(value, name, None) for name in names}, depth)
-
     def named(self, name: Any, item: Any, depth: int) -> None:
         if type(name) is str and redaction.is_secret_name(name):
             self.add(redaction.HIDDEN)
         else:
             self.value(item, depth + 1)
+
+
+def _asked(ask: Callable[..., Any], *values: Any) -> Any:
+    """What ``ask`` answers, which may run functions of the value's own: no call that they make is recorded."""
+    state = recorder.current_state()
+    before = state.extend
+    state.extend = recorder.discard
+    try:
+        return ask(*values)
+    finally:
+        state.extend = before
+
+
+def _class_text(value: Any) -> str:
+    return f"<class {value.__module__}.{value.__qualname__}>"
+
+
+def _dataclass_members(value: Any) -> dict[str, Any] | None:
+    """Name -> value of what a dataclass shows of itself; null for an instance of another class."""
+    fields = getattr(type(value), "__dataclass_fields__", None)
+    if fields is None:
+        return None
+    return {name: getattr(value, name, None) for name, field in fields.items() if field.repr}
 
 
 def _object_text(value: Any) -> str:
@@ -205,12 +230,29 @@ def _written(write: Any, limit: int) -> str | None:
     except redaction.SecretsUnreadable as error:
         _warn(str(error))
         return None
-    except Exception as error:  # noqa: BLE001 - a stranger's __repr__ may raise anything
+    except Exception as error:
+        if _came_between(error):
+            raise
         return f"<unprintable: {type(error).__name__}>"
     try:
         return writer.text() if writer is not None else None
-    except Exception as error:  # noqa: BLE001 - never fail the measured program
+    except Exception as error:
+        if _came_between(error):
+            raise
         return f"<unprintable: {type(error).__name__}>"
+
+
+def _came_between(error: Exception) -> bool:
+    """Whether neither a value's own function raised this nor we did: then a signal's handler, or a debugger, did."""
+    modules = [type(error).__module__]
+    place = error.__traceback__
+    while place is not None:
+        if place.tb_frame.f_code is _asked.__code__:
+            return False
+        if place.tb_next is None:
+            modules.append(place.tb_frame.f_globals.get("__name__", ""))
+        place = place.tb_next
+    return any(name.partition(".")[0] not in _OWN_MODULES for name in modules)
 
 
 def describe(value: Any, limit: int = DEFAULT_LIMIT) -> str | None:
@@ -255,7 +297,7 @@ def describe_exception(error: BaseException, limit: int = DEFAULT_LIMIT) -> str:
     name = type(error).__qualname__
 
     def write(writer: _Writer) -> None:
-        writer.foreign(str(error))
+        writer.foreign(_asked(str, error))
 
     message = _written(write, limit)
     return f"{name}: {message}" if message else name
