@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from snipbench.domain.task import OrderRecord
 from snipbench.errors import OrderError, UsageError
 from snipbench.store.port import Document, DocumentStore
 
+_MARK = "\ufeff"
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:
@@ -26,6 +29,31 @@ class Patch:
     root: Path
     text: str
     note: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A file that the user wrote, as it is: with its byte order mark and ends of lines."""
+
+    file: Path
+    written: str
+
+    @classmethod
+    def of(cls, file: Path) -> _Source:
+        try:
+            with file.open(encoding="utf-8", newline="") as opened:
+                return cls(file, opened.read())
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read {str(file)!r}: {error}") from error
+
+    def is_still(self, text: str) -> bool:
+        """Whether it says what was read then."""
+        return _plain(self.written) == _plain(text)
+
+    def like(self, text: str) -> str:
+        """``text`` with this file's byte order mark and ends of lines."""
+        ended = _plain(text).replace("\n", "\r\n") if "\r\n" in self.written else _plain(text)
+        return _MARK + ended if self.written.startswith(_MARK) else ended
 
 
 def patch_of(store: DocumentStore, suggestion_id: str, *, force: bool = False, near: Path | None = None) -> Patch:
@@ -56,7 +84,8 @@ def patch_of(store: DocumentStore, suggestion_id: str, *, force: bool = False, n
         )
     record = _record(store, document)
     path = Path(record.file)
-    if _read(path) != record.text:
+    source = _Source.of(path)
+    if not source.is_still(record.text):
         raise UsageError(f"{path} was changed after it was measured; run it again, then apply what that suggests")
     original = record.order.experiment(document["experiment"]).snippet(document["snippet"])
     variant = _variant(document, record.order, original)
@@ -64,16 +93,16 @@ def patch_of(store: DocumentStore, suggestion_id: str, *, force: bool = False, n
         note = f"the code of {original.name} is replaced"
         if original.file is not None:
             file = path.parent / original.file
-            before = _read(file)
-            if before != original.code:
+            code = _Source.of(file)
+            if not code.is_still(original.code):
                 raise UsageError(f"{file} was changed after it was measured; run the order again")
-            return _patch(file, path.parent, before, variant.code, note, near)
-        after = with_code(record.text, document["experiment"], original.name, variant.code)
+            return _patch(code, path.parent, variant.code, note, near)
+        after = with_code(_plain(record.text), document["experiment"], original.name, variant.code)
     else:
         note = f"the rewrite is added as the variant {variant.name} of {variant.baseline}"
-        after = with_variant(record.text, document["experiment"], original.name, variant)
+        after = with_variant(_plain(record.text), document["experiment"], original.name, variant)
     _check(after, path)
-    return _patch(path, path.parent, record.text, after, note, near)
+    return _patch(source, path.parent, after, note, near)
 
 
 def _record(store: DocumentStore, document: Document) -> OrderRecord:
@@ -120,18 +149,21 @@ def _check(text: str, path: Path) -> None:
         raise UsageError(f"the patched order would not be accepted, so no patch is written:\n{error}") from error
 
 
-def _patch(file: Path, folder: Path, before: str, after: str, note: str, near: Path | None) -> Patch:
-    root = near if near is not None and file.resolve().is_relative_to(near.resolve()) else folder
-    name = file.resolve().relative_to(root.resolve()).as_posix()
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{name}", f"b/{name}"
-    )
+def _patch(source: _Source, folder: Path, after: str, note: str, near: Path | None) -> Patch:
+    file = source.file.resolve()  # what a link leads to is what is changed
+    roots = (near, folder, file.parent)
+    root = next(each for each in roots if each is not None and file.is_relative_to(each.resolve()))
+    name = file.relative_to(root.resolve()).as_posix()
+    end = "\t" if " " in name else ""  # as git ends a name with spaces
+    lines = difflib.unified_diff(_lines(source.written), _lines(source.like(after)), f"a/{name}{end}", f"b/{name}{end}")
     ended = (line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-    return Patch(file, root, "".join(ended), note)
+    return Patch(source.file, root, "".join(ended), note)
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {str(path)!r}: {error}") from error
+def _plain(text: str) -> str:
+    return text.removeprefix(_MARK).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _lines(text: str) -> list[str]:
+    """Lines as programs that apply patches know them: ended by a line feed and nothing else."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)

@@ -217,3 +217,40 @@ def test_a_suggestion_is_told_as_the_design_says(suggest: Suggest, store: Sqlite
         "advisor": "rules",
         "model": None,
     }
+
+
+WRITTEN = {
+    "ends of lines": b"# a\r\ndef run(q):\r\n    return q + 1.0\r\n",
+    "byte order mark": b"\xef\xbb\xbfdef run(q):\n    return q + 1.0\n",
+    "form feed": b"# a\x0cb\n\x0c\ndef run(q):\n    return '\xe2\x80\xa8' and q + 1.0  # \x0c\n",
+    "no end": b"def run(q):\n    return q + 1.0",
+}
+
+
+@pytest.fixture(params=list(WRITTEN))
+def written(request: pytest.FixtureRequest, folder: Path) -> bytes:
+    (folder / "code" / "row.py").write_bytes(WRITTEN[request.param])
+    return WRITTEN[request.param]
+
+
+@pytest.mark.parametrize("tool", [["git", "apply"], ["patch", "-p1", "--quiet", "--binary"]])
+def test_what_a_file_has_besides_its_code_stays(
+    written: bytes, suggest: Suggest, folder: Path, tool: list[str]
+) -> None:
+    code = written.decode("utf-8-sig").replace("\r\n", "\n").replace("q + 1.0", "1.0 + q")
+    patch = suggest("one/row", code, "python_udf")
+    subprocess.run(tool, cwd=patch.root, input=patch.text.encode(), check=True, capture_output=True)
+    assert (folder / "code" / "row.py").read_bytes() == written.replace(b"q + 1.0", b"1.0 + q")
+
+
+def test_a_file_that_has_become_a_link_is_followed_and_stays_one(suggest: Suggest, folder: Path) -> None:
+    outside = folder.parent / f"{folder.name}-else where"
+    outside.mkdir()
+    link, file = folder / "code" / "row.py", outside / "a row.py"
+    link.rename(file)
+    link.symlink_to(file)
+    patch = suggest("one/row", "def run(q):\n    return 1.0 + q\n", "python_udf")
+    assert patch.root == outside
+    applied(patch)
+    assert file.read_text() == "def run(q):\n    return 1.0 + q\n"
+    assert link.is_symlink()
