@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from analyzer.advisors.port import Brief, Potential
 from snipbench.domain.order import UDF_KINDS, Kind
 
 MAX_CODE = 50_000
 """Characters of code that are taken."""
+
+
+_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""What a person who reads a text does not see, or sees elsewhere than a computer does: orders to a terminal, signs that
+turn the direction of writing, signs without a width."""
 
 
 class Answer(BaseModel):
@@ -26,6 +32,11 @@ class Answer(BaseModel):
     kind: Kind | None = None
     entry: Annotated[str | None, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")] = None
     estimated_reduction: Annotated[float | None, Field(ge=0, le=1)] = None
+
+    @field_validator("suggestions")
+    @classmethod
+    def _readable(cls, suggestions: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_UNSEEN.sub("\ufffd", suggestion) for suggestion in suggestions)
 
 
 class NoAnswer(Exception):
@@ -102,6 +113,10 @@ def _fitting(answer: Answer, brief: Brief) -> Answer:
     """The answer if its code can be of use to the snippet; code that repeats the snippet's counts as none."""
     if answer.code is None or not answer.code.strip():
         return answer.model_copy(update={"code": None, "kind": None})
+    unseen = set(_UNSEEN.findall(answer.code)) - set(brief.code)
+    if unseen:
+        names = ", ".join(sorted(f"U+{ord(sign):04X}" for sign in unseen))
+        raise NoAnswer(f"code: it holds signs that nobody sees: {names}; write them as escapes")
     kind = answer.kind or brief.kind
     if kind not in kinds_for(brief.kind):
         raise NoAnswer(f"kind: {kind.value} cannot replace {brief.kind.value}")

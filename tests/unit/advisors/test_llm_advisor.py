@@ -149,6 +149,9 @@ def test_an_unusable_answer_is_asked_for_once_more(asked: Asked) -> None:
         {**GOOD, "code": "def run(x) return x", "kind": "python_udf"},
         {**GOOD, "code": "def other(x):\n    return x", "kind": "python_udf"},
         {**GOOD, "kind": "streaming"},
+        {**GOOD, "code": "select 1.0D as result -- \u202e D1"},
+        {**GOOD, "code": "select 1.0D as result\x1b[2J"},
+        {**GOOD, "code": "select 1.0D as result\x00"},
         "",
         None,
         json.dumps(GOOD)[:40],
@@ -160,6 +163,11 @@ def test_two_unusable_answers_are_a_failure(asked: Asked, bad: Any) -> None:
     error = asked.fails()
     assert (error.reason, error.retryable, error.tokens) == ("invalid", False, 200)
     assert len(asked.server.requests) == 2
+
+
+def test_a_suggestion_gives_no_orders_to_a_terminal(asked: Asked) -> None:
+    asked.server.behave(answers({**GOOD, "suggestions": ["use\x1b]0;owned\x07 SQL\u202e", "plain, é"]}))
+    assert asked.advise().suggestions == ("use\ufffd]0;owned\ufffd SQL\ufffd", "plain, é")
 
 
 def test_an_answer_cut_off_at_the_output_limit_is_repaired(asked: Asked) -> None:
