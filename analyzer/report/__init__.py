@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analyzer import words
 from analyzer.report.content import gather
+from analyzer.report.facts import fact
 from analyzer.report.functions import profiled_snippets
 from snipbench.store.port import DocumentStore
 
@@ -38,6 +39,7 @@ def render(store: DocumentStore, task_id: str) -> str:
     )
     environment.filters |= {
         "duration": words.duration,
+        "fact": fact,
         "size": words.size,
         "measure": words.measure,
         "ratio": words.ratio_cell,
