@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 """No test measures speed, and most of a short session goes into compiling: with the first compiler alone, 40 % less."""
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+"""Where it is set, each of the hundreds of processes that tests start would compile our modules anew."""
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in the background so. The commands that tests interrupt would inherit it, and respect it.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -19,6 +19,7 @@ from snipbench.resources.cgroup import CgroupSource
 from snipbench.resources.port import CounterSource, Target, TargetGone
 from snipbench.resources.process_tree import ProcessTreeSource
 from tests.contract.obedient import Obedient, Processes
+from tests.descriptors import of_the_kernel
 from tests.waiting import until
 
 SOURCES: dict[str, Callable[[], CounterSource]] = {
@@ -26,6 +27,8 @@ SOURCES: dict[str, Callable[[], CounterSource]] = {
     "process-pss": lambda: ProcessTreeSource("pss"),
     "cgroup": CgroupSource,
 }
+ELSE = 0.1
+"""Less than any burst here: what starting and ending processes may cost on a busy machine, in seconds of CPU time."""
 PARAMETERS = [pytest.param(name, marks=pytest.mark.cgroups if name.startswith("cgroup") else ()) for name in SOURCES]
 
 
@@ -127,7 +130,7 @@ def test_the_time_of_a_child_that_was_waited_for_is_kept_once(
     until(lambda: cpu_between(before, source.read(target)) >= 0.3)
     obedient.do("os.kill(pid, 9); os.waitpid(pid, 0)")
     for _ in range(3):
-        assert cpu_between(before, source.read(target)) == pytest.approx(0.3, abs=0.04)
+        assert cpu_between(before, source.read(target)) == pytest.approx(0.3, abs=ELSE)
 
 
 def test_the_time_of_a_child_that_came_and_went_between_two_readings_is_seen(
@@ -136,7 +139,7 @@ def test_the_time_of_a_child_that_came_and_went_between_two_readings_is_seen(
     before = source.read(target)
     obedient.do("os.waitpid(forked(lambda: burn(0.2)), 0)")
     after = source.read(target)
-    assert cpu_between(before, after) == pytest.approx(0.2, abs=0.04)
+    assert cpu_between(before, after) == pytest.approx(0.2, abs=ELSE)
     assert after.cpu_resolution_seconds is not None
 
 
@@ -151,7 +154,7 @@ def test_the_time_of_a_child_that_nobody_waits_for_is_kept_once(
     obedient.do("os.kill(pid, 9)")
     until(lambda: source.read(target).processes == 1)
     for _ in range(3):
-        assert 0 <= cpu_between(last, source.read(target)) < 0.03
+        assert 0 <= cpu_between(last, source.read(target)) < ELSE
 
 
 def test_the_time_of_a_grandchild_whose_parent_ended_is_kept_once(
@@ -166,7 +169,7 @@ def test_the_time_of_a_grandchild_whose_parent_ended_is_kept_once(
     obedient.do("os.killpg(pid, 9); os.waitpid(pid, 0)")
     until(lambda: source.read(target).processes == 1)
     for _ in range(3):
-        assert -0.001 <= cpu_between(last, source.read(target)) < 0.04
+        assert -0.001 <= cpu_between(last, source.read(target)) < ELSE
 
 
 def test_a_child_that_left_its_parents_is_followed(source: CounterSource, target: Target, obedient: Obedient) -> None:
@@ -214,7 +217,7 @@ def test_two_targets_do_not_mix(
     before = source.read(target), source.read(idle)
     obedient.do("burn(0.2)")
     assert cpu_between(before[0], source.read(target)) >= 0.2
-    assert cpu_between(before[1], source.read(idle)) < 0.05
+    assert cpu_between(before[1], source.read(idle)) < ELSE
 
 
 def test_a_target_that_ended_is_gone_and_stays_gone(source: CounterSource, target: Target, obedient: Obedient) -> None:
@@ -249,17 +252,16 @@ def test_readers_in_several_threads_do_not_disturb_each_other(source: CounterSou
 
 
 def test_descriptors_are_given_back(target: Target, obedient: Obedient) -> None:
-    folder = Path("/proc/self/fd")
-    before = len(list(folder.iterdir()))
+    before = of_the_kernel()
     source = ProcessTreeSource()
     for _ in range(20):
         obedient.do("pid = forked(lambda: time.sleep(60))")
         source.read(target)
         obedient.do("os.kill(pid, 9); os.waitpid(pid, 0)")
         source.read(target)
-    assert len(list(folder.iterdir())) <= before + 3
+    assert of_the_kernel() <= before + 3
     source.close()
-    assert len(list(folder.iterdir())) == before
+    assert of_the_kernel() == before
 
 
 @pytest.mark.root  # nobody else can become somebody whom the kernel refuses

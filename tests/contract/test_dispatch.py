@@ -51,7 +51,7 @@ def dispatch(request: pytest.FixtureRequest, store: SqliteStore, tmp_path: Path)
         queue.close()
         assert (tmp_path / "ready").exists(), "it has reached its broker, and says so"
         served.terminate()
-        assert served.wait(30) == 0
+        assert served.wait(60) == 0
 
 
 def cancelled_task(store: SqliteStore) -> str:

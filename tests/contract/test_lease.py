@@ -200,7 +200,7 @@ def test_a_cancelled_task_tells_its_leader_and_calls_what_ends_its_session(store
         lease.at_the_end(ended.set)
         lease.check()
         tasks.cancel(store, task_id)
-        assert ended.wait(5)
+        assert ended.wait(60)
         with pytest.raises(TaskCancelled):
             lease.check()
         lease.check(cancel=False)
@@ -235,7 +235,7 @@ def test_an_error_nobody_foresaw_counts_as_a_leader_that_vanished(store: Documen
 def test_the_lease_is_renewed_while_it_is_held(store: DocumentStore, task_id: str) -> None:
     with TaskLease.take(store, SystemClock(), task_id, seconds=1.0):
         first = task_of(store, task_id).lease
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while task_of(store, task_id).lease == first:
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -248,7 +248,7 @@ def test_a_leader_that_gets_no_further_lets_go_though_its_process_lives(store: D
         with TaskLease.take(store, SystemClock(), task_id, seconds=0.3) as lease:
             lease.patience_seconds = 0.1
             lease.at_the_end(ended.set)
-            assert ended.wait(10)
+            assert ended.wait(60)
             time.sleep(0.4)
             be_elsewhere(store, task_id)
             TaskLease.take(store, SystemClock(), task_id)

@@ -70,6 +70,8 @@ experiments:
         returns: double
         code: |
           def run(quantity):
+              for _ in range(2000):  # so that this one is slower on any machine at any time
+                  pass
               return quantity + 1.0
       - name: arrow-row
         kind: arrow_python_udf

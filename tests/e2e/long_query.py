@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,7 +70,8 @@ class LongQuery:
 def under_way(clones: Path, starter: psutil.Process, seconds: float = 240) -> LongQuery:
     """Wait until the query keeps the server of the one clone in ``clones`` busy, for a session below ``starter``.
 
-    Where a cluster was started there too, its executors belong to the session, its master and worker do not.
+    Where a cluster was started there too, its executors belong to the session, its master and worker do not; nor does
+    a session in the tests' own process.
     """
     deadline = time.monotonic() + seconds
     watching: psycopg.Connection[Any] | None = None
@@ -80,8 +82,8 @@ def under_way(clones: Path, starter: psutil.Process, seconds: float = 240) -> Lo
             with suppress(ValueError):  # half of it is written
                 served = database_from_document(json.loads(file.read_text()))
                 watching = psycopg.connect(**served.admin.parameters, autocommit=True)
-    session = [
-        one for one in starter.children(recursive=True) if "java" in one.name() and not CLUSTER & set(one.cmdline())
-    ]
+    below = starter.children(recursive=True)
+    session = [one for one in below if "java" in one.name() and one.ppid() != os.getpid()]
+    session = [one for one in session if not CLUSTER & set(one.cmdline())]
     assert session
     return LongQuery(session, watching)

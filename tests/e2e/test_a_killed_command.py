@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from snipbench.store.sqlite import SqliteStore
+from tests.waiting import left
 
 from .conftest import command_line, environment, json_of, run_command
 
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.postgres, pytest.mark.timeout(1800)
 
 ORDER = """\
 name: killed
-spark: {master: "local[2]", conf: {spark.sql.shuffle.partitions: 2}}
+spark: {master: "local[2]", conf: {spark.sql.shuffle.partitions: 2, spark.sql.codegen.wholeStage: false}}
 databases:
   shop: {dataset: {generator: tpch, scale: 0.005}}
 experiments:
@@ -69,8 +70,7 @@ def test_nothing_is_left_and_retry_records_every_slot_once(home: Path, tmp_path:
     assert any("java" in process.name() for process in family)
     command.send_signal(signal.SIGKILL)
     command.wait()
-    _, alive = psutil.wait_procs(family, timeout=5)
-    assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+    assert left(family, 5) == []
 
     done = run_command("retry", task_id, "--home", home, "--json")
     outcome = json_of(done)

@@ -19,10 +19,35 @@ from .conftest import environment, json_of, run_command
 pytestmark = [pytest.mark.spark, pytest.mark.postgres, pytest.mark.timeout(1800)]
 
 
+PROGRAM = """
+import json, sys
+import snipbench
+result = snipbench.run(sys.argv[1], home=sys.argv[2], warmups=1)
+frame = result.runs().to_pandas()
+timed = bool(frame.wall_seconds.min() > 0)
+print(json.dumps([result.outcome, len(frame), result.summaries().to_arrow().num_rows, timed]))
+"""
+
+
 @pytest.fixture(scope="module")
-def first(home: Path, sibling: Path) -> dict[str, Any]:
-    """The outcome of a first run."""
-    done = run_command("run", sibling, "--home", home, "--json")
+def earlier(home: Path, sibling: Path) -> list[Any]:
+    """What a program sees that runs the order before the command does: the outcome and its tables' sizes."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(sibling), str(home)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    found: list[Any] = json_of(done)
+    return found
+
+
+@pytest.fixture(scope="module")
+def first(earlier: list[Any], home: Path, sibling: Path) -> dict[str, Any]:
+    """The outcome of the command, which compares it with the task before."""
+    done = run_command("run", sibling, "--home", home, "--json", "--fail-if", "wall_seconds:100000%")
     outcome = json_of(done)
     assert done.returncode == 0, done.stderr
     return outcome
@@ -107,15 +132,15 @@ def test_the_report_is_one_file_that_needs_no_network(first: dict[str, Any]) -> 
 
 
 def test_the_same_order_again_has_the_same_plan_and_the_same_results(
-    first: dict[str, Any], home: Path, sibling: Path
+    earlier: list[Any], first: dict[str, Any], home: Path
 ) -> None:
-    done = run_command("run", sibling, "--home", home, "--json", "--fail-if", "wall_seconds:100000%")
-    again = json_of(done)
-    assert done.returncode == 0, done.stderr
-    assert again["plan_hash"] == first["plan_hash"]
+    before = earlier[0]
+    assert before["plan_hash"] == first["plan_hash"]
+    assert before["task_id"] != first["task_id"]
     for experiment in ("exchange", "queries"):
-        hashes = {name: s["result_hash"] for name, s in snippets(again, experiment).items()}
+        hashes = {name: s["result_hash"] for name, s in snippets(before, experiment).items()}
         assert hashes == {name: s["result_hash"] for name, s in snippets(first, experiment).items()}
+        assert None not in hashes.values()
     compared = json_of(run_command("compare", "previous", "latest", "--home", home, "--json"))
     assert compared
 
@@ -138,15 +163,7 @@ def test_what_was_run_can_be_listed_shown_queried_and_exported(
         assert len(list(csv.DictReader(file))) == 6 * 11 + 3 * 3
 
 
-def test_from_python_results_come_as_pandas_and_arrow(home: Path, sibling: Path) -> None:
-    program = f"""
-import snipbench
-result = snipbench.run({str(sibling)!r}, home={str(home)!r}, warmups=0, repetitions=1)
-frame = result.runs().to_pandas()
-assert result.status == "completed", result.outcome
-print(len(frame), result.summaries().to_arrow().num_rows, frame.wall_seconds.min() > 0)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=False, timeout=900
-    )
-    assert done.stdout.split() == ["9", "9", "True"], done.stderr
+def test_from_python_results_come_as_pandas_and_arrow(earlier: list[Any]) -> None:
+    outcome, runs, summaries, timed = earlier
+    assert outcome["status"] == "completed"
+    assert (runs, summaries, timed) == (6 * 11 + 3 * 3, 9, True)

@@ -13,7 +13,7 @@ from .conftest import json_of, run_command
 ORDER = """\
 name: contained
 seed: 7
-spark: {master: "local[2]", conf: {spark.sql.shuffle.partitions: 2}}
+spark: {master: "local[2]", conf: {spark.sql.shuffle.partitions: 2, spark.sql.codegen.wholeStage: false}}
 monitor: {interval: 50ms, source: cgroup}
 databases:
   shop: {dataset: {generator: tpch, scale: 0.005}, clone: overlay, limits: {cpus: 1, memory: 1g}}

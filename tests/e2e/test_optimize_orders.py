@@ -30,7 +30,7 @@ name: improved
 seed: 7
 spark:
   master: "local[2]"
-  conf: {spark.sql.shuffle.partitions: 1, spark.driver.memory: 1g,
+  conf: {spark.sql.shuffle.partitions: 1, spark.sql.codegen.wholeStage: false, spark.driver.memory: 1g,
          spark.driver.extraJavaOptions: "-XX:TieredStopAtLevel=1"}
 databases:
   shop: {dataset: {generator: tpch, scale: 0.005}}
@@ -49,10 +49,17 @@ experiments:
           def run(lines, least):
               count = 0
               for price in lines["price"].tolist():
-                  for _ in range(1200):
+                  for _ in range(600):
                       paid = price > 0.0
                   count += paid
               return count
+  - name: sums
+    database: shop
+    tables: [orders]
+    warmups: 1
+    repetitions: 2
+    parameters: {least: [1]}
+    snippets:
       - name: counted
         kind: sql
         code: |
@@ -64,7 +71,7 @@ experiments:
       - {name: broken, kind: sql, code: select 1 / (o_orderkey - o_orderkey) as never from orders}
 analyses:
   - {name: scripted, kind: optimize, worst: 9, advisor: scripted}
-  - {name: asked, kind: optimize, worst: 1, advisor: llm, budget: {tokens: 20000}}
+  - {name: asked, kind: optimize, worst: 1, advisor: llm, budget: {tokens: 20000}, experiments: [prices]}
 """
 FASTER = 'def run(lines, least):\n    return int((lines["price"] > 0.0).sum())\n'
 SCRIPT = {
@@ -74,14 +81,14 @@ SCRIPT = {
         "code": FASTER,
         "estimated_reduction": 0.8,
     },
-    "prices/counted": {
+    "sums/counted": {
         "code": "select o_orderstatus, count(*) as orders from orders where o_orderkey >= :least "
-        "and coalesce(length(sha2(repeat(o_comment, 80), 512)), 0) >= 0 group by o_orderstatus\n"
+        "and coalesce(length(sha2(repeat(o_comment, 30), 512)), 0) >= 0 group by o_orderstatus\n"
     },
-    "prices/raised": {
+    "sums/raised": {
         "code": "select max(o_totalprice / (o_custkey - o_custkey)) as most from orders where o_orderkey >= :least"
     },
-    "prices/nobody": {"code": "select 1"},
+    "sums/nobody": {"code": "select 1"},
 }
 # Every price that is there is paid. On a copy with prices below zero, which nobody has shown it, it is wrong.
 WRONG = GOOD | {"kind": "function", "code": "def run(lines, least):\n    return len(lines)\n"}
@@ -261,7 +268,7 @@ def test_the_verified_one_becomes_a_patch_that_git_applies_once(done: Done, tmp_
     assert applied.returncode == 0, applied.stderr
     text = (tmp_path / "order.yaml").read_text()
     assert 'return int((lines["price"] > 0.0).sum())' in text
-    assert "range(1200)" not in text
+    assert "range(600)" not in text
     assert run_command("check", tmp_path / "order.yaml").returncode == 0
 
 
@@ -281,8 +288,6 @@ def test_new_suggestions_without_an_endpoint_come_from_the_rules_and_say_so(done
     assert "No endpoint is set" in made.stderr
     assert "so the advisor is rules instead of llm" in made.stderr
     rules = [one for one in json_of(made) if one["advisor"] == "rules"]
-    assert [(one["snippet"], one["verdict"], one["evidence"]) for one in rules] == [
-        ("prices/paid", None, "The advisor has nothing to suggest.")
-    ]
+    assert [(one["verdict"], one["evidence"]) for one in rules] == [(None, "The advisor has nothing to suggest.")]
     kept = done.rows(f"select count(*) as n from suggestions where task_id = '{done.task}'")
     assert kept == [{"n": 5}]

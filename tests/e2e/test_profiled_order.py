@@ -23,7 +23,9 @@ ORDERS = 7_500
 
 @pytest.fixture(scope="module")
 def outcome(home: Path) -> dict[str, Any]:
-    done = run_command("run", ROOT / "configs" / "profile.yaml", "--home", home, "--repetitions", "1", "--json")
+    done = run_command(
+        "run", ROOT / "configs" / "profile.yaml", "--home", home, "--warmups", "0", "--repetitions", "1", "--json"
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json_of(done)
     return found

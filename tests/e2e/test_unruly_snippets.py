@@ -1,4 +1,5 @@
-"""Snippets that misbehave are recorded for what they are, and the order goes on beside them."""
+"""Snippets that misbehave are recorded for what they are, and the order goes on beside them, in a new session where one
+cost it. Every way to misbehave is in tests/integration/executor/test_ways_to_misbehave.py."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.postgres, pytest.mark.timeout(1800)
 
 ORDER = """\
 name: unruly
-spark: {master: "local[2]", conf: {spark.sql.shuffle.partitions: 2}}
+spark: {master: "local[2]", conf: {spark.sql.shuffle.partitions: 2, spark.sql.codegen.wholeStage: false}}
 databases:
   shop: {dataset: {generator: tpch, scale: 0.005}}
 experiments:
@@ -41,13 +42,6 @@ experiments:
           def run():
               signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP})
               time.sleep(3600)
-      - name: stops
-        kind: dataframe
-        code: |
-          def run(spark):
-              frame = spark.table("orders")
-              spark.stop()
-              return frame
       - name: nulls
         kind: python_udf
         input: select cast(o_totalprice as decimal(18, 2)) as price from orders
@@ -83,7 +77,7 @@ def runs_of(outcome: dict[str, Any], home: Path, snippet: str) -> list[dict[str,
 
 def test_the_order_is_partly_failed_and_every_slot_is_recorded(outcome: dict[str, Any], home: Path) -> None:
     assert outcome["status"] == "partly_failed"
-    for snippet in ("control", "raises", "sleeps", "stops", "nulls", "nulls.input", "nothing"):
+    for snippet in ("control", "raises", "sleeps", "nulls", "nulls.input", "nothing"):
         assert len(runs_of(outcome, home, snippet)) == 1
 
 
@@ -101,7 +95,6 @@ def test_the_control_ends_well_with_an_unchanged_hash(outcome: dict[str, Any], h
     [
         ("raises", {"ValueError"}),
         ("nulls", {"AllNull"}),
-        ("stops", {"StoppedSession", "SessionLost", "Quarantined"}),
         ("sleeps", {"Timeout", "SessionLost", "Quarantined"}),
     ],
 )

@@ -26,8 +26,8 @@ from snipbench.store.port import DocumentStore
 from snipbench.store.sqlite import SqliteStore
 from tests.waiting import until
 
-SETTINGS = MonitorSettings(interval_seconds=0.02, batch_size=20, batch_age_seconds=0.1, queue_size=10)
-"""Little memory: what the spool does not keep is dropped soon."""
+SETTINGS = MonitorSettings(interval_seconds=0.02, batch_size=20, batch_age_seconds=0.1, queue_size=50)
+"""Little memory: what the spool does not keep is dropped within seconds, but not where the machine holds its breath."""
 
 LOCKER = """
 import sqlite3, sys
@@ -84,11 +84,11 @@ class Watched:
     def until(self, kind: EventKind) -> None:
         """Waits for an event, whatever comes before it."""
         while kind not in self.seen:
-            self.seen.append(self.events.get(timeout=30))
+            self.seen.append(self.events.get(timeout=60))
 
     def spool_grows(self) -> None:
         """Waits until much more is on disk than memory may hold."""
-        lines = 10 * SETTINGS.queue_size
+        lines = 2 * SETTINGS.queue_size
         until(lambda: sum(path.read_bytes().count(b"\n") for path in self.spool.glob("*/*")) > lines)
 
     def stop(self) -> MonitorSummary:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ from snipbench.errors import MonitorError
 from snipbench.resources.cgroup import CgroupSource
 from snipbench.resources.cgroup_path import UNIFIED, cgroup_of, hierarchies
 from snipbench.resources.port import Target, TargetGone
+from tests.descriptors import of_the_kernel
 
 pytestmark = pytest.mark.cgroups
 CONTROLLERS = {"cpuacct", "memory", "pids", UNIFIED}
@@ -106,14 +106,13 @@ def test_a_group_made_again_under_its_name_is_another_one(group: Group, source: 
 
 
 def test_descriptors_are_kept_and_given_back(group: Group, source: CgroupSource) -> None:
-    folder = Path("/proc/self/fd")
-    before = len(list(folder.iterdir()))
+    before = of_the_kernel()
     source.read(group.target)
-    kept = len(list(folder.iterdir()))
+    kept = of_the_kernel()
     source.read(group.target)
-    assert before < len(list(folder.iterdir())) == kept
+    assert before < of_the_kernel() == kept
     source.close()
-    assert len(list(folder.iterdir())) == before
+    assert of_the_kernel() == before
 
 
 def test_a_target_without_a_group_is_refused(source: CgroupSource) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
-CONF = "{spark.executor.memory: 512m, spark.sql.shuffle.partitions: 2}"
+QUICK = "-XX:TieredStopAtLevel=1"
+"""As in tests/conftest.py, for JVMs that Spark starts by other ways."""
+CONF = f'{{spark.executor.memory: 512m, spark.sql.shuffle.partitions: 2, spark.executor.extraJavaOptions: "{QUICK}"}}'
 """Settings of an order that the worker has room for."""
 START_SECONDS = 120
 
@@ -44,7 +46,7 @@ def _started(stack: ExitStack, folder: Path, name: str, *arguments: str) -> Path
 
     home = Path(str(pyspark.__file__)).parent
     environment = {**os.environ, "SPARK_HOME": str(home), "SPARK_NO_DAEMONIZE": "1", "SPARK_DAEMON_MEMORY": "256m"}
-    environment |= {"SPARK_LOCAL_DIRS": str(folder / "local"), "PYTHONPATH": str(ROOT)}
+    environment |= {"SPARK_LOCAL_DIRS": str(folder / "local"), "PYTHONPATH": str(ROOT), "SPARK_DAEMON_JAVA_OPTS": QUICK}
     command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{name}"]
     path = folder / f"{name}.log"
     log = stack.enter_context(path.open("w"))

@@ -17,7 +17,7 @@ INTERRUPTS.watch(signal.SIGINT)
 INTERRUPTS.watch(signal.SIGTERM)
 try:
     print("under way", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 except KeyboardInterrupt:
     print("clearing up", flush=True)
     sys.stdin.readline()
@@ -71,7 +71,7 @@ def test_a_third_one_ends_it_with_the_same_exit_code() -> None:
         started.send_signal(signal.SIGINT)
         assert "\n" in started.stderr.readline()
         started.send_signal(signal.SIGINT)
-        assert started.wait(20) == 130
+        assert started.wait(60) == 130
 
 
 def test_who_was_started_to_ignore_it_goes_on_ignoring_it() -> None:

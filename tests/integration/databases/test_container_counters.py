@@ -112,10 +112,10 @@ def test_a_restarted_container_is_told_and_no_difference_spans_the_restart(
         settings=MonitorSettings(interval_seconds=0.1, batch_age_seconds=0.1),
     )
     monitor.start()
-    assert eventually(lambda: store.count("samples") > 1, 20)
+    assert eventually(lambda: store.count("samples") > 1, 60)
     api.kill(clone.target.container_id, "SIGKILL")
     api.start(clone.target.container_id)
-    while (kind := told.get(timeout=20)) in {EventKind.SOURCE_STALLED, EventKind.SOURCE_RESUMED}:
+    while (kind := told.get(timeout=60)) in {EventKind.SOURCE_STALLED, EventKind.SOURCE_RESUMED}:
         continue
     monitor.stop()
     assert kind in {EventKind.TARGET_GONE, EventKind.COUNTERS_RESTARTED}

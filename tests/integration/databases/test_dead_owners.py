@@ -65,7 +65,7 @@ def test_after_sigkill_of_the_owner_no_server_is_left_and_the_next_reaps_its_fil
         time.sleep(0.3)
         running = processes_of(workspace)
         process.kill()
-        gone = eventually(lambda: not processes_of(workspace), 20)
+        gone = eventually(lambda: not processes_of(workspace), 60)
         busy.join()
     try:
         assert len(running) >= 3
@@ -102,7 +102,7 @@ def test_a_build_killed_half_way_leaves_nothing_usable_and_is_reaped(home: Path,
         (workspace,) = building.iterdir()
         time.sleep(0.3)
         process.send_signal(signal.SIGKILL)
-        assert eventually(lambda: not processes_of(workspace), 20)
+        assert eventually(lambda: not processes_of(workspace), 60)
     assert provider.prototypes() == before
     assert provider.reap() == [f"unfinished build {workspace.name}"]
     assert list(building.iterdir()) == []

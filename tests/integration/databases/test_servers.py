@@ -32,14 +32,14 @@ def test_a_port_that_somebody_else_took_first_is_tried_again_elsewhere(prototype
     with socket.socket() as rival:
         rival.bind((HOST, 0))
         rival.listen()
-        ports = [rival.getsockname()[1], free_port()]
+        ports = [rival.getsockname()[1], *(free_port() for _ in range(5))]  # any of which may be taken by now
         left = list(ports)
         cluster = LocalCluster(find_install(account), account, tmp_path, SystemClock(), lambda: left.pop(0))
         copy_tree(prototype.directory, cluster.directory, CopyFiles(), account)
         facts = json.loads((prototype.directory.parent / "prototype.json").read_text())
         server = cluster.serve({}, Connection(HOST, 0, "snipbench", roles.ADMIN, facts["password"]))
         server.stop()
-    assert server.connection.port == ports[1]
+    assert server.connection.port in ports[1:]
 
 
 def test_a_server_that_cannot_start_shows_the_end_of_its_log(prototype: Prototype, tmp_path: Path) -> None:

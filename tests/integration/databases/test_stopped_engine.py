@@ -26,7 +26,7 @@ from snipbench.store.sqlite import SqliteStore
 
 from .conftest import eventually
 
-pytestmark = [pytest.mark.docker, pytest.mark.root]
+pytestmark = [pytest.mark.docker, pytest.mark.root, pytest.mark.alone]
 
 BURNING = "while :; do :; done"
 PROGRAMS = ("/bin", "/lib", "/lib64", "/usr")
@@ -58,7 +58,7 @@ class Engine:
     def client(self) -> Any:
         import docker
 
-        assert eventually(self.socket.exists, 30)
+        assert eventually(self.socket.exists, 60)
         client = docker.DockerClient(base_url=f"unix://{self.socket}", timeout=30)
 
         def answers() -> bool:
@@ -67,7 +67,7 @@ class Engine:
             except docker.errors.APIError:
                 return False
 
-        assert eventually(answers, 30)
+        assert eventually(answers, 60)
         return client
 
     def end(self) -> None:
@@ -116,7 +116,7 @@ class Watch:
 
     def told(self, expected: EventKind) -> datetime:
         """When the next event, which is of that kind, was told."""
-        kind, at = self._told.get(timeout=20)
+        kind, at = self._told.get(timeout=60)
         assert kind is expected
         return from_text(at)
 
@@ -136,8 +136,8 @@ def test_a_stopped_daemon_is_told_and_nothing_is_made_up_for_the_time_without_it
     store = SqliteStore(tmp_path / "store.sqlite")
     watches = [Watch(store, container, seconds) for seconds in (1.0, 60.0)]
     try:
-        assert eventually(lambda: store.count("samples", {"stream_id": "every-1"}) > 1, 20)
-        assert eventually(lambda: store.count("samples", {"stream_id": "every-60"}) == 1, 20)
+        assert eventually(lambda: store.count("samples", {"stream_id": "every-1"}) > 1, 60)
+        assert eventually(lambda: store.count("samples", {"stream_id": "every-60"}) == 1, 60)
         stopped = SystemClock().now()
         engine.process.send_signal(signal.SIGSTOP)
         for watch in watches:

@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from executor import spark_process
 from executor.calls import PreparedFacts, PrepareRequest, SessionSpec, SnippetCall
 from executor.engine import Engine
 from orchestrator.databases.embedded import EmbeddedProvider
@@ -30,6 +31,14 @@ ONE_ROW = {"input": "select o_orderkey from orders limit 1", "returns": "int"}
 RETAINED = 40
 """Jobs and stages that Spark remembers in these sessions, so that a run can have more."""
 MEMORY_CAP_BYTES = 4 * 2**30
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """On a busy machine what is cancelled may take longer to end than sessions are given; no snippet here is deaf."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spark_process, "GRACE_SECONDS", 60.0)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -232,7 +232,7 @@ def started(tmp_path: Path) -> Iterator[Callable[[str], subprocess.Popen[bytes]]
 
 
 def _ended(label: str) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while labelled(label) and time.monotonic() < deadline:
         time.sleep(0.01)
     return not labelled(label)
@@ -240,7 +240,7 @@ def _ended(label: str) -> bool:
 
 def test_a_daemon_ends_with_the_jail(started: Callable[[str], Any], tmp_path: Path) -> None:
     process = started("setsid sleep 1000 >/dev/null 2>&1 & exit 0")
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     assert _ended(f"TREE={tmp_path}")
 
 
@@ -248,7 +248,7 @@ def test_who_kills_the_jail_kills_all_in_it(started: Callable[[str], Any], tmp_p
     process = started("setsid sleep 1000 & echo up; sleep 1000")
     assert process.stdout.readline() == b"up\n"
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    process.wait(60)
     assert _ended(f"TREE={tmp_path}")
 
 

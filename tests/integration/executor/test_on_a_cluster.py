@@ -12,13 +12,18 @@ from executor.engine import Engine
 from orchestrator.databases.port import ReferenceDatabase
 from snipbench.domain.order import Table
 from snipbench.domain.run import RunStatus
-from tests.servers.spark_cluster import spark_cluster
+from tests.servers.spark_cluster import QUICK, spark_cluster
 
 from .conftest import CONTROL, Runner
 
 pytestmark = [pytest.mark.spark, pytest.mark.postgres]
 
-CONF = (("spark.executor.memory", "512m"), ("spark.sql.shuffle.partitions", "2"), ("spark.driver.memory", "1g"))
+CONF = (
+    ("spark.executor.memory", "512m"),
+    ("spark.executor.extraJavaOptions", QUICK),
+    ("spark.sql.shuffle.partitions", "2"),
+    ("spark.driver.memory", "1g"),
+)
 ORDERS = Table(name="orders", partition_column="o_orderkey", partitions=2)
 
 
@@ -58,6 +63,13 @@ def test_a_cancelled_run_leaves_neither_tasks_nor_statements_and_the_session_goe
         assert remote.engine.lost is None
         assert remote.statements() == 0
     assert remote.hash(remote.call("sql", CONTROL)) == control_hash
+
+
+def test_a_result_is_that_of_a_session_on_this_machine(remote: Any, runner: Any) -> None:
+    code = "import pyarrow.compute as pc\ndef run(price):\n    return pc.add(price, 1.0)"
+    call = runner.call("arrow_udf", code, input="select cast(o_totalprice as double) from orders", returns="double")
+    remote.prepare(tables=(ORDERS,))
+    assert remote.hash(call) == runner.hash(call) is not None
 
 
 def test_the_cluster_is_free_for_the_next_session_when_one_is_killed(

@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -117,10 +118,11 @@ WRONG = {
 
 
 class Numbers:
-    """The database: tells its number to whoever connects."""
+    """The database: tells its number to whoever connects; keeps the connections that it is to hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, holding: bool = False) -> None:
         self.number = 42
+        self.held: list[socket.socket] | None = [] if holding else None
         self.listener = listen_on_loopback(0)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
@@ -131,12 +133,16 @@ class Numbers:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
-            with connection:
-                connection.sendall(str(self.number).encode())
+            connection.sendall(str(self.number).encode())
+            if self.held is None:
+                connection.close()
+            else:
+                self.held.append(connection)
 
     def close(self) -> None:
         self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        for listening_or_held in (self.listener, *(self.held or ())):
+            listening_or_held.close()
 
 
 @dataclass
@@ -213,18 +219,21 @@ def child(_kept: list[Child], new_child: Callable[..., Child]) -> Child:
 def test_what_is_written_is_taken_and_stays_as_it_was(child: Child, judge: Judge) -> None:
     """A thread that writes on after the reply changes nothing any more."""
     code = """
-        import threading, time
+        import threading
+        kept["told"], kept["done"] = threading.Event(), threading.Event()
         def later():
-            while True:
+            kept["told"].wait()
+            try:
                 for path in into.iterdir():
                     path.write_text(path.read_text().replace("42", "43"))
+            finally:
+                kept["done"].set()
         write_local(42, into)
-        kept["reply"] = threading.Thread(target=lambda: (time.sleep(0.05), later()), daemon=True)
-        kept["reply"].start()
+        threading.Thread(target=later, daemon=True).start()
     """
     first = child.run(code)
     assert first.written is not None, first.failure
-    child.run("import time; time.sleep(0.2); write_local(1, into)")
+    child.run("kept['told'].set(); kept['done'].wait(); write_local(1, into)")
     assert judge.judge(child.expected(42), first.written, 0.0).equality is Equality.EQUAL
     assert judge.judge(child.expected(43), first.written, 0.0).equality is Equality.DIFFERENT
 
@@ -311,19 +320,19 @@ def test_who_writes_to_the_channel_is_ended(child: Child, junk: str) -> None:
 
 
 def test_connections_must_not_outlast_the_run(child: Child) -> None:
-    with listen_on_loopback(0) as database:
-        port = database.getsockname()[1]
+    with closing(Numbers(holding=True)) as database:
+        port = database.port
         request = PrepareRequest("e", f"jdbc:postgresql://127.0.0.1:{port}/shop?x=y", "user", "password", "name", ())
         child.session.prepare(request)
         closes = """
             import socket
             kept["door"] = socket.create_connection(("127.0.0.1", 5432))
+            kept["door"].recv(1)  # so it has come through both relays
             kept["door"].close()
             write_local(1, into)
         """
         assert child.run(closes).status is RunStatus.OK
-        stays = "import time; time.sleep(0.3)"  # until it has come through both relays
-        assert child.failure(closes.replace('kept["door"].close()', stays)) == "LeftConnections"
+        assert child.failure(closes.replace('kept["door"].close()', "")) == "LeftConnections"
         assert child.run("write_local(1, into)").status is RunStatus.OK
 
 

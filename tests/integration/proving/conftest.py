@@ -69,6 +69,7 @@ def arena(
         master="local[1]",
         conf=(
             ("spark.sql.shuffle.partitions", "1"),
+            ("spark.sql.codegen.wholeStage", "false"),
             ("spark.driver.memory", "1g"),
             ("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1"),  # as in tests/conftest.py, for the jail
         ),

@@ -28,7 +28,7 @@ class Noting:
 
     def prepare(self, database: Database, base: Path, *, owner: str | None = None) -> Prototype:
         self.asked.append(f"prepare {database.name} {database.image} for {owner}")
-        assert self.finish.wait(30)
+        assert self.finish.wait(60)
         return Prototype("key", "hash", Path("/nowhere"), "manifest", "16.4", 1, built=True)
 
     def clone(

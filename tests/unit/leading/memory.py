@@ -104,7 +104,7 @@ class MemoryEngine:
         self._killed.set()
 
     def wait_for_kill(self) -> None:
-        assert self._killed.wait(10)
+        assert self._killed.wait(60)
 
 
 class MemoryDatabases:

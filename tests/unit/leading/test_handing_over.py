@@ -57,7 +57,7 @@ class Threads:
     def close(self) -> None:
         self.kept.close()
         for thread in self._threads:
-            thread.join(30)
+            thread.join(60)
             assert not thread.is_alive()
 
     def _work(self, work: Work, subject: str) -> None:
@@ -156,7 +156,7 @@ def test_a_database_that_cannot_be_made_ends_the_session_that_was_started_for_it
 def test_an_executor_that_wakes_up_after_it_was_replaced_records_nothing_more(
     served: Parts, workers: Threads, world: World, task_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "VANISHED_SECONDS", 2.5)
+    monkeypatch.setattr(asking, "VANISHED_SECONDS", 4.0)
 
     def sleep(number: int) -> None:
         if number == 6:

@@ -81,6 +81,13 @@ class Events(list[tuple[EventKind, str | None, str]]):
     def kinds(self) -> list[EventKind]:
         return [kind for kind, _, _ in self]
 
+    def last(self) -> EventKind | None:
+        return self[-1][0] if self else None
+
+    def wanted(self) -> list[EventKind]:
+        """Without those of a machine out of breath, which holds up a reader by itself."""
+        return [kind for kind in self.kinds() if kind not in {EventKind.SOURCE_STALLED, EventKind.SOURCE_RESUMED}]
+
 
 @pytest.fixture
 def events() -> Events:
@@ -105,7 +112,7 @@ def test_everything_read_is_in_the_store_after_the_stop(store: Store, events: Ev
     assert summary.read == summary.written
     assert (summary.dropped, summary.lost, summary.store_retries, summary.sink_failures) == (0, 0, 0, 0)
     assert summary.batches >= 2
-    assert set(events.kinds()) <= {EventKind.SOURCE_STALLED, EventKind.SOURCE_RESUMED}  # a machine out of breath
+    assert events.wanted() == []
     assert monitor.stop() == summary
 
 
@@ -136,9 +143,10 @@ def test_a_target_that_ends_is_told_and_its_samples_are_kept(store: Store, event
     monitor.start()
     until(lambda: store.count("samples") >= 5)
     source.gone = True
-    until(lambda: bool(events))
+    until(lambda: bool(events.wanted()))
     summary = monitor.stop()
-    assert [(kind, target) for kind, target, _ in events] == [(EventKind.TARGET_GONE, "executor")]
+    assert events.wanted() == [EventKind.TARGET_GONE]
+    assert {target for _, target, _ in events} == {"executor"}
     assert list(summary.ended) == ["executor"]
     assert not summary.complete
     assert sequences(store) == list(range(summary.read))
@@ -151,10 +159,10 @@ def test_a_stalled_source_is_told_while_it_stalls(store: Store, events: Events) 
     monitor.start()
     until(lambda: store.count("samples") >= 1)
     source.open.clear()
-    until(lambda: events.kinds() == [EventKind.SOURCE_STALLED])
-    assert events[0][1] == "executor"
+    until(lambda: events.last() is EventKind.SOURCE_STALLED)
+    assert events[-1][1] == "executor"
     source.open.set()
-    until(lambda: events.kinds() == [EventKind.SOURCE_STALLED, EventKind.SOURCE_RESUMED])
+    until(lambda: events.last() is EventKind.SOURCE_RESUMED)
     summary = monitor.stop()
     assert summary.missed >= 5
     assert not summary.complete
@@ -170,7 +178,7 @@ def test_a_stalled_store_is_told_long_before_the_next_reading(store: Store, even
     monitor = Monitor(store, Source(), [EXECUTOR], IDENTITY, on_event=events, settings=settings)
     store.open.clear()
     monitor.start()
-    until(lambda: events.kinds() == [EventKind.STORE_STALLED])
+    until(lambda: events.wanted() == [EventKind.STORE_STALLED])
     store.open.set()
     summary = monitor.stop()
     assert (summary.read, summary.written, summary.complete) == (2, 2, True)
@@ -239,7 +247,7 @@ def test_a_store_that_is_away_for_a_while_loses_nothing(store: Store, events: Ev
     assert summary.store_retries >= 1
     assert summary.complete
     assert sequences(store) == list(range(summary.read))
-    assert events.kinds() == [EventKind.STORE_FAILING, EventKind.STORE_RESUMED]
+    assert events.wanted() == [EventKind.STORE_FAILING, EventKind.STORE_RESUMED]
 
 
 @pytest.mark.parametrize("how", ["away", "stalled"])
@@ -302,6 +310,6 @@ def test_a_leader_whose_callback_fails_does_not_end_the_stream(store: Store) -> 
     monitor = Monitor(store, source, [EXECUTOR, other], IDENTITY, on_event=broken, settings=FAST)
     monitor.start()
     source.gone = True
-    until(lambda: len(told) == 2)
+    until(lambda: len(told) >= 2)
     summary = monitor.stop()
-    assert (summary.events, summary.sink_failures) == (2, 2)
+    assert summary.events == summary.sink_failures == len(told)

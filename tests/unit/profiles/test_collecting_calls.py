@@ -82,7 +82,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("calls")
     script = place / "program.py"
     script.write_text(textwrap.dedent(PROGRAM))
-    subprocess.run([sys.executable, script, place / "calls"], check=True, env={"PYTHONPATH": str(ROOT)}, timeout=60)
+    subprocess.run([sys.executable, script, place / "calls"], check=True, env={"PYTHONPATH": str(ROOT)}, timeout=240)
     return place / "calls"
 
 

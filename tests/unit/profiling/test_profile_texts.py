@@ -46,7 +46,7 @@ def test_builtin_values_are_written_as_python_does(text_of):
 def test_huge_values_take_little_time_and_room(text_of, value):
     start = time.thread_time()
     assert len(text_of(value)) < 520
-    assert time.thread_time() - start < 0.05
+    assert time.thread_time() - start < 0.2
 
 
 def test_the_limit_can_be_set(text_of):

@@ -264,7 +264,7 @@ def test_an_order_ends_within_its_budgets_whatever_the_endpoint_does_and_the_key
         there = replace(parts(store, tmp_path), progress=PlainProgress(progress))
         analysis = scripted(advisor="llm", budget=Budget(tokens=20_000))
         # Short where the answer never comes or asking again is to be given up, else long enough for any machine.
-        patience = "2" if said == "timeout" or requests is None else "15"
+        patience = "4" if said == "timeout" or requests is None else "15"
         report = run_optimize(there, "task-1", analysis, endpoint(server) | {TIMEOUT: patience})
         assert requests is None or len(server.requests) == requests
         assert any("== Physical Plan ==" in json.dumps(request) for request in server.requests)
@@ -272,7 +272,8 @@ def test_an_order_ends_within_its_budgets_whatever_the_endpoint_does_and_the_key
     assert said in report["sentence"]
     assert 0 <= report["tokens"] <= 20_000
     assert report["seconds"] < 60, "the time-out is 15 s at most"
-    assert store.count("advisor_exchanges") == len(server.requests)
+    # Where it is tried until the time is over, the last attempt may have ended before the server heard of it.
+    assert store.count("advisor_exchanges") - len(server.requests) in ({0} if requests else {0, 1})
     (tmp_path / "log").write_text(progress.getvalue())
     _nothing_holds_the_key(store, tmp_path)
 
