@@ -16,6 +16,7 @@ from benchmarks.composed import QUICKSTART, Composed, called, composed, docker, 
 from orchestrator.initializer.orphans import INTERVAL_SECONDS
 from tests.e2e.conftest import command_line, environment, json_of
 from tests.orders import ENDLESS
+from tests.servers.spark_cluster import QUICK
 from tests.waiting import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(2400)]
@@ -46,12 +47,16 @@ def stack(prepared: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def order(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The quickstart but for its last analysis: a proof takes minutes; `make prove` makes one through the stack."""
+    """The quickstart but for its last analysis: a proof takes minutes; `make prove` makes one through the stack. Its
+    sessions do without the second compiler, as those of all tests do: containers do not get it from tests/conftest.py.
+    """
     path = tmp_path_factory.mktemp("order") / QUICKSTART.name
     shutil.copytree(QUICKSTART.parent / "snippets", path.parent / "snippets")
     kept, found, _ = QUICKSTART.read_text("utf-8").partition("  # Can a machine do better?")
     assert found
-    path.write_text(kept, "utf-8")
+    settings = "    spark.sql.shuffle.partitions: 4\n"
+    assert kept.count(settings) == 1
+    path.write_text(kept.replace(settings, settings + f"    spark.driver.extraJavaOptions: {QUICK}\n"), "utf-8")
     return path
 
 
@@ -144,12 +149,12 @@ def test_a_clone_outlives_its_initializer_and_down_leaves_nothing_of_a_task_unde
     assert submitted.returncode == 0, submitted.stderr
     task_id = submitted.stdout.strip()
     with stack.client() as client:
-        until(lambda: client.task(task_id)["last_event"] in SERVED, 120)
+        until(lambda: client.task(task_id)["last_event"] in SERVED, 300)
     (clone,) = stack.clones()
     initializer = f"{stack.project}-initializer-1"
     docker("restart", initializer)
     health = ("inspect", "--format", "{{.State.Health.Status}}", initializer)
-    until(lambda: docker(*health) == ["healthy"], 120)
+    until(lambda: docker(*health) == ["healthy"], 300)
     time.sleep(2 * INTERVAL_SECONDS)  # it has looked for orphans
     assert stack.clones() == [clone]
     stack.down()
