@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
@@ -28,6 +29,8 @@ def opened(address: str, *, make_folders: bool = False) -> Iterator[BinaryIO]:
     if address.startswith(S3):
         from pyarrow.fs import FileSystem
 
+        # Else a checksum follows the content in a frame, which stores that do not know it keep as content.
+        os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
         # Small objects are put at once, without the three requests of an upload in parts.
         delayed = f"{address}{'&' if '?' in address else '?'}allow_delayed_open=true"
         filesystem, path = FileSystem.from_uri(delayed)

@@ -50,5 +50,6 @@ PROOFS = (
     Benchmark("monitor-pairs", "The same runs with and without the monitor", "benchmarks.monitor_pairs"),
     Benchmark("stack", "The quickstart through the services and on one machine", "benchmarks.through_compose"),
     Benchmark("cluster", "The quickstart on a Spark cluster and on one machine", "benchmarks.on_a_cluster"),
+    Benchmark("s3", "Tables of the lake to the object store of compose.yaml and back", "benchmarks.through_s3"),
     Benchmark("chaos", "Services killed at random in the middle of orders", "benchmarks.chaos"),
 )
