@@ -80,7 +80,7 @@ def run() -> Sequence[Row]:
         Row("share of tables that came back as they are here", sum(equal) / len(equal), "", ALL, ", ".join(TABLES)),
         Row("a wrong key is refused", float(wrong.returncode != 0), "", ALL, note=_reason(wrong)),
         Row("containers, volumes, networks left after `make down`", len(left), "", NONE),
-        Row("from `make up` until the bucket was made", ready_seconds, "s", note=f"image {image}"),
+        Row("from the end of `make up` until the bucket was made", ready_seconds, "s", note=f"image {image}"),
     )
 
 
