@@ -12,10 +12,12 @@ import os
 import sys
 import threading
 from _thread import allocate_lock, start_new_thread
+from collections.abc import Callable
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
 from snipbench import redaction
+from snipbench.profiling.running_threads import is_main_thread, is_only_thread
 from snipbench.profiling.sinks import WIDTH, Batch, Sink, default_sink
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from snipbench.profiling.recorder import ThreadState
 
+Keep = Callable[[Batch, Callable[[], object]], None]
 REFUSED = "refused by the sink"
 
 
@@ -129,10 +132,14 @@ class _Process:
         ``give_way``: leave the rest for later once a thread wants to fork, which would otherwise wait behind every
         thread whose buffer is full.
         """
-        if give_way and self._awaited and _is_main_thread():  # a signal's handler, while its thread waits: that goes on
+        if give_way and self._awaited and is_main_thread():  # a signal's handler, while its thread waits: that goes on
             return None
-        if not _is_main_thread() or sys.is_finalizing() or self._lock._is_owned():  # type: ignore[attr-defined]
+        keep: Keep | None = getattr(self.sink(), "keep", None)
+        if not is_main_thread() or sys.is_finalizing() or self._lock._is_owned():  # type: ignore[attr-defined]
             failure = self._deliver(states, give_way)
+        elif keep is not None:
+            failure = None
+            self._deliver_here(states, give_way, keep)
         else:
             failure = self._deliver_beside(states, give_way)
         if self._refusal is not None and not sys.is_finalizing():
@@ -164,6 +171,43 @@ class _Process:
         finally:
             self._awaited.remove(done)
 
+    def _deliver_here(self, states: list[ThreadState], give_way: bool, keep: Keep) -> None:
+        """Deliver on the main thread, whatever a signal's handler raises meanwhile: that passes through."""
+        with self._lock:
+            if self._delivering:  # this is called by such a handler
+                return
+            self._delivering = True
+            self._deliverer = threading.get_ident()
+            try:
+                for state in states:
+                    self._hand_over(state, give_way, keep)
+            finally:
+                self._delivering = False
+                self._deliverer = None
+        if self._ended_by is not None:
+            self._end(self._ended_by)
+
+    def _hand_over(self, state: ThreadState, give_way: bool, keep: Keep | None) -> Exception | None:
+        """Deliver one thread's buffer."""
+        failure: Exception | None = None
+        ended = state.life() is None  # asked first: an ended thread records no more
+        waiting = len(state.records)  # not what its owner adds meanwhile: that could go on for ever
+        while waiting > 0 and not (give_way and self.forking):
+            records = state.oldest()
+            release = state.release(len(records))
+            waiting -= len(records)
+            batch = self._batch(state.thread_id, records)
+            if batch is None:
+                release()
+            elif keep is not None:
+                keep(batch, release)
+            else:
+                release()
+                failure = self._write(batch) or failure
+        if ended and not state.records and state in self.states:
+            self.states.remove(state)
+        return failure
+
     def _deliver(self, states: list[ThreadState], give_way: bool) -> Exception | None:
         failure: Exception | None = None
         # While the interpreter ends only one thread runs; another that has the lock would keep it for ever.
@@ -175,32 +219,26 @@ class _Process:
             self._deliverer = threading.get_ident()
             try:
                 for state in states:
-                    ended = state.life() is None  # asked first: an ended thread records no more
-                    waiting = len(state.records)  # not what its owner adds meanwhile: that could go on for ever
-                    while waiting > 0 and not (give_way and self.forking):
-                        records = state.take()
-                        waiting -= len(records)
-                        failure = self._write(state.thread_id, records) or failure
-                    if ended and not state.records and state in self.states:
-                        self.states.remove(state)
+                    failure = self._hand_over(state, give_way, None) or failure
             finally:
                 self._delivering = False
                 self._deliverer = None
         finally:
             if locked:
                 self._lock.release()
-        if self._ended_by is not None and _is_main_thread():
+        if self._ended_by is not None and is_main_thread():
             self._end(self._ended_by)
         return failure
 
-    def _write(self, thread_id: int, records: list[Any]) -> Exception | None:
+    def _batch(self, thread_id: int, records: list[Any]) -> Batch | None:
+        """Of those records that are this process's own; null where none is."""
         if len(self._epochs) > 1:  # calls under way at the fork end in both processes and belong to the parent
             first_own = self._epochs[-1][0]
             places = [place for place in range(0, len(records), WIDTH) if records[place + 1] >= first_own]
             records = [value for place in places for value in records[place : place + WIDTH]]
             if not records:
                 return None
-        batch = Batch(
+        return Batch(
             app_id=self.application(),
             process_id=os.getpid(),
             epochs=tuple(self._epochs),
@@ -211,6 +249,8 @@ class _Process:
             slot_id=self._slot_id(),
             records=records,
         )
+
+    def _write(self, batch: Batch) -> Exception | None:
         try:
             self.sink().write(batch)
         except Exception as error:  # noqa: BLE001 - a full disk must not end the measured program
@@ -267,7 +307,7 @@ class _Process:
             pause.wait(interval)
             if self.closing:
                 return
-            last = not self._ends_with_main and _is_only_thread()
+            last = not self._ends_with_main and is_only_thread()
             self.deliver(self.states.copy(), give_way=True)
             if last:
                 return
@@ -311,7 +351,7 @@ class _Process:
         """Wait until no other thread delivers: what it imports for the first time would stay locked in the child."""
         self.forking = True
         self._lock.acquire()
-        self._forking_in_main = _is_main_thread()
+        self._forking_in_main = is_main_thread()
 
     def after_fork(self) -> None:
         """In the parent."""
@@ -338,28 +378,6 @@ class _Process:
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
             util.register_after_fork(self, _Process._arm_multiprocessing)
-
-
-def _is_main_thread() -> bool:
-    return threading.get_ident() == threading.main_thread().ident
-
-
-def _is_only_thread() -> bool:
-    """Whether all other threads of this process have ended; one that forked it stays listed, as a zombie."""
-    own = threading.get_native_id()
-    try:
-        others = [each for each in os.listdir("/proc/self/task") if each != str(own)]  # noqa: PTH208
-    except OSError:
-        return not threading.main_thread().is_alive()
-    return all(_has_ended(each) for each in others)
-
-
-def _has_ended(thread_id: str) -> bool:
-    try:
-        with open(f"/proc/self/task/{thread_id}/stat", "rb") as file:  # noqa: PTH123 - pathlib is not imported here
-            return file.read().rpartition(b")")[2].split()[0] in b"ZX"
-    except OSError:
-        return True
 
 
 process = _Process()

@@ -5,6 +5,10 @@ from __future__ import annotations
 import marshal
 import os
 import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from operator import call
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -61,12 +65,24 @@ class Sink(Protocol):
         ...
 
     def write(self, batch: Batch) -> None:
-        """Keep the batch. Any error counts its calls as lost and is reported by ``flush``."""
+        """Keep the batch. Any error counts its calls as lost and is reported by ``flush``.
+
+        A sink may have ``keep(batch, release)``, as :class:`MemorySink` has: then the main thread delivers itself.
+        """
         ...
 
     def forked(self) -> None:
         """This is a new child process: forget what is the parent's."""
         ...
+
+
+class _Kept(NamedTuple):
+    batch: Batch
+    """Without its records."""
+    packed: bytes
+    bytes_so_far: int
+    """Of all that is kept, this included."""
+    calls_so_far: int
 
 
 class MemorySink:
@@ -80,21 +96,42 @@ class MemorySink:
 
     def __init__(self, max_bytes: int = 64 * 1024 * 1024) -> None:
         self.max_bytes = max_bytes
-        self.kept_bytes = 0
-        self.kept_calls = 0
-        self.overflow_calls = 0
-        self._kept: list[tuple[Batch, bytes]] = []
-        self._lock = threading.Lock()
+        self._kept: list[_Kept] = []
+        self._overflow: list[int] = []
+        self._lock = threading.RLock()
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes that the kept calls take."""
+        return self._kept[-1].bytes_so_far if self._kept else 0
+
+    @property
+    def kept_calls(self) -> int:
+        """Calls kept."""
+        return self._kept[-1].calls_so_far if self._kept else 0
+
+    @property
+    def overflow_calls(self) -> int:
+        """Calls beyond the bound."""
+        return sum(self._overflow)
 
     def write(self, batch: Batch) -> None:
+        self.keep(batch, _nothing)
+
+    def keep(self, batch: Batch, release: Callable[[], object]) -> None:
+        """Write the batch and release it where it was, both or, where a signal's handler raises, neither.
+
+        ``release`` is C code all through.
+        """
         packed = marshal.dumps(batch.records, 2)
         with self._lock:
-            if self.kept_bytes + len(packed) > self.max_bytes:
-                self.overflow_calls += batch.call_count
-                return
-            self.kept_bytes += len(packed)
-            self.kept_calls += batch.call_count
-            self._kept.append((batch._replace(records=[]), packed))
+            size, calls = self.kept_bytes + len(packed), self.kept_calls + batch.call_count
+            if size > self.max_bytes:
+                write = partial(self._overflow.append, batch.call_count)
+            else:
+                write = partial(self._kept.append, _Kept(batch._replace(records=[]), packed, size, calls))
+            # From C to C: handlers run between the interpreter's own steps only.
+            deque(map(call, (write, release)), maxlen=0)  # type: ignore[arg-type]
 
     def take(self) -> list[CallRow]:
         """Every kept call as a full row, in order of flushing; empties the sink, except for its count of overflow."""
@@ -102,14 +139,17 @@ class MemorySink:
         from snipbench.profiling.rows import to_rows
 
         with self._lock:
-            kept, self._kept = self._kept, []
-            self.kept_bytes = self.kept_calls = 0
-        return [row for batch, packed in kept for row in to_rows(batch, marshal.loads(packed), functions.by_key)]
+            kept = self._kept.copy()
+            del self._kept[: len(kept)]
+        return [row for each in kept for row in to_rows(each.batch, marshal.loads(each.packed), functions.by_key)]
 
     def forked(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._kept = []
-        self.kept_bytes = self.kept_calls = self.overflow_calls = 0
+        self._overflow = []
+
+
+_nothing: Callable[[], object] = partial(len, ())
 
 
 def default_sink() -> Sink:

@@ -78,6 +78,36 @@ def test_a_handler_may_raise_while_calls_are_delivered(drain: Drain, handler: An
     assert profiling.lost_calls() == lost
 
 
+def test_every_time_out_reaches_the_program_and_no_call_is_lost_or_kept_twice(drain: Drain) -> None:
+    raised = caught = ran = 0
+
+    def time_is_up(*_: object) -> None:
+        nonlocal raised
+        raised += 1
+        raise TimeIsUp
+
+    @profiling.profile
+    def step() -> None:
+        nonlocal ran
+        ran += 1
+
+    before = signal.signal(signal.SIGALRM, time_is_up)
+    try:
+        while caught < 100:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.001 + 0.000_007 * (caught % 100))
+                while True:
+                    step()
+            except TimeIsUp:
+                caught += 1
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert caught == raised
+    rows = drain()
+    assert ran <= len(rows) <= ran + raised
+    assert len({row["call_id"] for row in rows}) == len(rows)
+
+
 def test_a_handler_may_raise_while_texts_are_made(drain: Drain, handler: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(text: str) -> str:
         signal.raise_signal(signal.SIGUSR1)
