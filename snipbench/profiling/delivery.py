@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from _thread import LockType
     from types import FrameType
 
+    from snipbench.profiling.arrivals import Arrivals
     from snipbench.profiling.recorder import ThreadState
 
 Keep = Callable[[Batch, Callable[[], object]], None]
@@ -62,6 +63,7 @@ class _Process:
         """The sink's first error, until it is told."""
         self._awaited: list[LockType] = []
         """What the main thread waits for: each is released when a delivery has ended."""
+        self._arrivals: Arrivals | None = None
         self._forking_in_main = True
         self._ends_with_main = True
         """Whether the end of the main thread ends this process; one that another thread forked ends with its last."""
@@ -307,6 +309,8 @@ class _Process:
             pause.wait(interval)
             if self.closing:
                 return
+            if self._arrivals is not None:
+                self._arrivals.insist(self._terminated)
             last = not self._ends_with_main and is_only_thread()
             self.deliver(self.states.copy(), give_way=True)
             if last:
@@ -328,6 +332,9 @@ class _Process:
         in_main = threading.current_thread() is threading.main_thread()  # only there can one be set
         if in_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, self._terminated)
+            from snipbench.profiling.arrivals import Arrivals
+
+            self._arrivals = Arrivals()
 
     def _terminated(self, number: int, frame: FrameType | None) -> None:
         """Signal handler: deliver, then end as if there were none."""
@@ -370,6 +377,9 @@ class _Process:
         self._ends_with_main = self._ends_with_main and self._forking_in_main
         self._flushing = False
         self.armed = False
+        if self._arrivals is not None:
+            self._arrivals.close()
+            self._arrivals = None
         self.states = states
         self.lost = {}
         self._epochs.append((first_call, os.urandom(6).hex()))

@@ -299,3 +299,31 @@ print(seconds)
     program(text, spool=False)  # writes the bytecode
     seconds = min(float(program(text, spool=False).stdout) for _ in range(3))
     assert seconds < 0.1, "what is heavy takes longer, on a slow machine too"
+
+
+def test_a_worker_ends_though_its_main_thread_never_sees_that_it_is_to(program, spooled):
+    program("""
+        import multiprocessing, signal, threading
+        from snipbench import profiling
+
+        @profiling.profile
+        def leaf():
+            pass
+
+        def work():
+            leaf()
+            profiling.flush()
+            leaf()
+            taker = threading.Thread(target=threading.Event().wait, daemon=True)
+            taker.start()
+            # another thread takes the signal: the main one is not woken by it
+            threading.Timer(0.3, lambda: signal.pthread_kill(taker.ident, signal.SIGTERM)).start()
+            multiprocessing.Semaphore(0).acquire()
+
+        if __name__ == "__main__":
+            worker = multiprocessing.get_context("fork").Process(target=work)
+            worker.start()
+            worker.join(60)
+            assert worker.exitcode == -signal.SIGTERM, worker.exitcode
+    """)
+    assert len(spooled()) == 2
