@@ -176,18 +176,24 @@ class _Process:
     def _deliver_here(self, states: list[ThreadState], give_way: bool, keep: Keep) -> None:
         """Deliver on the main thread, whatever a signal's handler raises meanwhile: that passes through."""
         with self._lock:
-            if self._delivering:  # this is called by such a handler
-                return
-            self._delivering = True
-            self._deliverer = threading.get_ident()
-            try:
-                for state in states:
-                    self._hand_over(state, give_way, keep)
-            finally:
-                self._delivering = False
-                self._deliverer = None
+            self._hand_over_all(states, give_way, keep)
         if self._ended_by is not None:
             self._end(self._ended_by)
+
+    def _hand_over_all(self, states: list[ThreadState], give_way: bool, keep: Keep | None) -> Exception | None:
+        """Deliver the buffers, under the lock."""
+        if self._delivering:  # a signal's handler, or a sink whose own functions are profiled: the outer one goes on
+            return None
+        failure: Exception | None = None
+        try:  # before anything is set: a handler may raise wherever something is called
+            self._deliverer = threading.get_ident()
+            self._delivering = True
+            for state in states:
+                failure = self._hand_over(state, give_way, keep) or failure
+        finally:
+            self._delivering = False
+            self._deliverer = None
+        return failure
 
     def _hand_over(self, state: ThreadState, give_way: bool, keep: Keep | None) -> Exception | None:
         """Deliver one thread's buffer."""
@@ -211,20 +217,10 @@ class _Process:
         return failure
 
     def _deliver(self, states: list[ThreadState], give_way: bool) -> Exception | None:
-        failure: Exception | None = None
         # While the interpreter ends only one thread runs; another that has the lock would keep it for ever.
         locked = self._lock.acquire(blocking=not sys.is_finalizing())
         try:
-            if self._delivering:  # a signal handler, or a sink whose own functions are profiled: the outer one goes on
-                return None
-            self._delivering = True
-            self._deliverer = threading.get_ident()
-            try:
-                for state in states:
-                    failure = self._hand_over(state, give_way, None) or failure
-            finally:
-                self._delivering = False
-                self._deliverer = None
+            failure = self._hand_over_all(states, give_way, None)
         finally:
             if locked:
                 self._lock.release()

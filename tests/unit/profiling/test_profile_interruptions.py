@@ -6,6 +6,7 @@ import functools
 import os
 import signal
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from snipbench import profiling, redaction
-from snipbench.profiling import observation, plain, recorder
+from snipbench.profiling import delivery, observation, plain, recorder
 from tests.unit.profiling.conftest import Drain
 
 
@@ -106,6 +107,28 @@ def test_every_time_out_reaches_the_program_and_no_call_is_lost_or_kept_twice(dr
     rows = drain()
     assert ran <= len(rows) <= ran + raised
     assert len({row["call_id"] for row in rows}) == len(rows)
+
+
+def test_a_handler_may_raise_where_a_delivery_begins(drain: Drain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does when the signal comes while the delivering thread asks for its number."""
+    asked = 0
+    get_ident = threading.get_ident
+
+    def interrupted() -> int:
+        nonlocal asked
+        asked += 1
+        if sys._getframe(1).f_code.co_name not in {"is_main_thread", "main_thread"}:
+            raise TimeIsUp
+        return get_ident()
+
+    leaf(1)
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery.threading, "get_ident", interrupted)
+        with pytest.raises(TimeIsUp):
+            profiling.flush()
+    assert asked
+    leaf(2)
+    assert [row["function_name"] for row in drain()] == ["leaf", "leaf"]
 
 
 def test_a_handler_may_raise_while_texts_are_made(drain: Drain, handler: Any, monkeypatch: pytest.MonkeyPatch) -> None:
