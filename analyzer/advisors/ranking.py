@@ -86,9 +86,8 @@ def _medians(runs: Sequence[Run], measure: Measure) -> dict[Place, float]:
 
 def _cpu_seconds(run: Run) -> float | None:
     """CPU time of executor and database together; ``None`` where one of the watched sides does not tell."""
-    return _summed(
-        run, [cpu_seconds(run, side) for side in {cost.target.partition(":")[0] for cost in run.outcome.costs}]
-    )
+    sides = {cost.target.partition(":")[0] for cost in run.outcome.costs}
+    return _summed(run, [cpu_seconds(run, side) for side in sides])
 
 
 def _read_bytes(run: Run) -> float | None:

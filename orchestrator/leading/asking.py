@@ -20,7 +20,16 @@ from orchestrator.leading.holder import describe, surely_dead, this_holder
 from orchestrator.leading.taskbook import TaskBook
 from snipbench.clock import Clock, to_text
 from snipbench.domain.run import Failure
-from snipbench.errors import DispatchAway, SnipbenchError, StoreAway, StoreError
+from snipbench.errors import (
+    DispatchAway,
+    LeaderGone,
+    LeaderStopped,
+    LeaseLost,
+    SnipbenchError,
+    StoreAway,
+    StoreError,
+    TaskCancelled,
+)
 from snipbench.identity import new_id
 from snipbench.store.port import Document, DocumentStore
 
@@ -34,7 +43,7 @@ RING_AGAIN_SECONDS = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 END_SECONDS = 40.0
 """How long a worker may take to end what it was told to end."""
 
-PASSING = frozenset({"TaskCancelled", "LeaderStopped", "LeaseLost", "LeaderGone", "StoreAway"})
+PASSING = frozenset(error.__name__ for error in (TaskCancelled, LeaderStopped, LeaseLost, LeaderGone, StoreAway))
 """Failures that say of a worker only that it went: another one may go on."""
 
 

@@ -194,37 +194,35 @@ class LocalBench:
         return engine
 
     def _start(self) -> Engine:
-        home = self._parts.home
-        spec = session_spec(self._parts, self._order, work=home.work, logs=home.logs)
-        if self._take_kept(spec):
-            assert self._engine is not None
-            return self._engine
+        spec = self._spec()
+        if kept := self._kept_session(spec):
+            self._engine, self._facts = kept.engine, kept.facts
+            self._book.log("session kept", text=f"{kept.engine.session_id} goes on under the next leader")
+            return kept.engine
         self._engine = self._parts.new_engine(replace(spec, self_test=not self._proved()))
         self._facts = facts = self._engine.start()
         self._parts.progress.note(f"Spark {facts.spark_version} started in {facts.start_seconds:.1f} s")
         return self._engine
 
-    def _take_kept(self, spec: SessionSpec) -> bool:
-        """Go on with the session that a former leader left here, if there is one."""
+    def _kept_session(self, spec: SessionSpec) -> RunningSession | None:
+        """What a former leader left here, if there is something."""
         if self._kept is None or self._session is None:
-            return False
-        found = self._kept.take(self._book.task.task_id, self._session, spec, self._parts.counter_source)
-        if found is None:
-            return False
-        self._engine, self._facts = found.engine, found.facts
-        self._book.log("session kept", text=f"{found.engine.session_id} goes on under the next leader")
-        return True
+            return None
+        return self._kept.take(self._book.task.task_id, self._session, spec, self._parts.counter_source)
+
+    def _spec(self) -> SessionSpec:
+        home = self._parts.home
+        return session_spec(self._parts, self._order, work=home.work, logs=home.logs)
 
     def _keep(self) -> None:
         """Leave the session, idle, to the leader that follows."""
         engine, facts, number = self._engine, self._facts, self._session
         if self._kept is None or engine is None or facts is None or number is None or engine.lost is not None:
             return
-        home = self._parts.home
-        spec = session_spec(self._parts, self._order, work=home.work, logs=home.logs)
         self._book.at_the_end(None)
         self._engine = None
-        self._kept.keep(RunningSession(self._book.task.task_id, number, spec, engine, facts), self._parts.store)
+        running = RunningSession(self._book.task.task_id, number, self._spec(), engine, facts)
+        self._kept.keep(running, self._parts.store)
 
     def _proved(self) -> bool:
         """Whether a session of the task was there before, on such a machine, with these libraries (decision 0207)."""

@@ -2,117 +2,33 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from executor.calls import SessionFacts
 from orchestrator import tasks
-from orchestrator.dispatch.concluding import conclude
-from orchestrator.dispatch.executing import execute
-from orchestrator.dispatch.monitoring import watch
 from orchestrator.dispatch.port import Work
 from orchestrator.intake import inlined, new_ids, take_in
-from orchestrator.leading import asking, kept_session, monitored
+from orchestrator.leading import asking, monitored
 from orchestrator.leading.analysis import Landed, analyse
 from orchestrator.leading.asking import WorkerFailed
 from orchestrator.leading.assignment import ANSWERS, ASSIGNMENTS, State
-from orchestrator.leading.kept_session import KeptSession
 from orchestrator.leading.leader import lead
-from orchestrator.leading.lease import TaskLease, change_task
+from orchestrator.leading.lease import TaskLease
 from orchestrator.leading.parts import Parts
-from orchestrator.leading.roles import at_workers
-from orchestrator.leading.taking import AssignmentGone, Taken
+from orchestrator.leading.taking import Taken
 from orchestrator.leading.taskbook import TaskBook
-from snipbench.clock import to_text
 from snipbench.domain.run import Failure, TaskStatus
-from snipbench.domain.task import Lease
 from snipbench.errors import DatabaseError, LeaderStopped, MachineError, SnipbenchError
 from tests.unit.leading.memory import CLOCK, ORDER, MemoryEngine, World, task_of, whole
+from tests.unit.leading.worker_threads import Threads, events
 from tests.waiting import until
-
-
-class Threads:
-    """A dispatch whose workers are threads of this process. ``holds`` are the assignments taken, by kind of work."""
-
-    def __init__(self) -> None:
-        self.parts: Parts | None = None
-        self.holds: dict[Work, list[Taken]] = {work: [] for work in Work}
-        self.errors: list[BaseException] = []
-        self.absent: set[Work] = set()
-        self.kept = KeptSession()
-        self._threads: list[threading.Thread] = []
-
-    def ring(self, work: Work, subject: str) -> None:
-        if work not in self.absent:
-            self._threads.append(threading.Thread(target=self._work, args=(work, subject)))
-            self._threads[-1].start()
-
-    def ready(self) -> None:
-        """Always."""
-
-    def close(self) -> None:
-        self.kept.close()
-        for thread in self._threads:
-            thread.join(60)
-            assert not thread.is_alive()
-
-    def _work(self, work: Work, subject: str) -> None:
-        assert self.parts is not None
-        try:
-            with Taken.take(self.parts.store, CLOCK, subject) as hold:
-                self.holds[work].append(hold)
-                if work is Work.ANALYSE:
-                    conclude(self.parts, hold)
-                elif work is Work.EXECUTE:
-                    lock = self.parts.home.root / f"{subject}.lock"
-                    execute(replace(self.parts, machine_lock=lock), hold, self.kept)  # a machine each
-                else:
-                    watch(self.parts.store, CLOCK, self.parts.home.spool, hold)
-        except AssignmentGone:
-            pass
-        except SnipbenchError as error:
-            self.errors.append(error)
-
-
-@pytest.fixture
-def workers() -> Iterator[Threads]:
-    threads = Threads()
-    yield threads
-    threads.close()
-
-
-@pytest.fixture
-def served(parts: Parts, workers: Threads, monkeypatch: pytest.MonkeyPatch) -> Parts:
-    """Parts of a leader that hands over."""
-    monkeypatch.setattr(monitored, "LOOK_SECONDS", 0.05)
-    workers.parts = replace(parts, roles=at_workers(workers))
-    return workers.parts
-
-
-@pytest.fixture
-def engines(served: Parts, workers: Threads, world: World) -> list[MemoryEngine]:
-    """Those made."""
-    made: list[MemoryEngine] = []
-
-    def new_engine(_: object) -> MemoryEngine:
-        made.append(MemoryEngine(world))
-        return made[-1]
-
-    workers.parts = replace(served, new_engine=new_engine)  # type: ignore[arg-type]
-    return made
 
 
 def freeze(hold: Taken) -> None:
     """Let a worker fall silent, as one does that was suspended."""
     hold._end.set()
-
-
-def events(parts: Parts, task_id: str) -> list[dict[str, object]]:
-    return list(parts.store.find("events", {"task_id": task_id}, order_by=("sequence",)))
 
 
 def test_a_task_is_made_by_workers_as_by_one_process(
@@ -223,80 +139,6 @@ def test_executors_that_all_go_before_anything_is_recorded_end_the_task(
     assert (task.status, task.settled, world.clones) == (TaskStatus.FAILED, True, set())
     assert task.failure is not None
     assert task.failure.kind == "SessionLost"
-
-
-def overtake(parts: Parts, task_id: str) -> None:
-    """Another leader takes the task."""
-    other = Lease("other", 99, to_text(CLOCK.now()))
-    change_task(parts.store, task_id, lambda task: replace(task, lease=other))
-
-
-def test_the_session_of_a_leader_that_was_overtaken_goes_on_under_the_next(
-    served: Parts, workers: Threads, world: World, task_id: str, engines: list[MemoryEngine]
-) -> None:
-    def at_run(number: int) -> None:
-        if number == 5:
-            overtake(served, task_id)
-            engines[0].wait_for_interrupt()
-
-    world.at_run = at_run
-    with pytest.raises(SnipbenchError):
-        lead(served, task_id)
-    assert served.store.count("runs", {"task_id": task_id}) == 4
-    until(lambda: workers.errors)
-    assert lead(served, task_id) is TaskStatus.COMPLETED
-    whole(served, task_id)
-    assert len(engines) == 1
-    names = [event["name"] for event in events(served, task_id)]
-    assert names.count("session kept") == 1
-    runs = list(served.store.find("runs", {"task_id": task_id}))
-    assert {(run["status"], run["session_id"]) for run in runs} == {("ok", "session-1")}
-
-
-def test_a_kept_session_that_nobody_wants_is_ended(
-    served: Parts,
-    workers: Threads,
-    world: World,
-    task_id: str,
-    engines: list[MemoryEngine],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(kept_session, "KEPT_SECONDS", 0.2)
-    world.at_run = lambda number: overtake(served, task_id) if number == 5 else None
-    with pytest.raises(SnipbenchError):
-        lead(served, task_id)
-    engines[0].wait_for_kill()
-    world.at_run = lambda _: None
-    assert lead(served, task_id) is TaskStatus.COMPLETED
-    whole(served, task_id)
-    assert len(engines) == 2
-
-
-def test_a_kept_session_makes_room_for_another_task(
-    served: Parts, workers: Threads, world: World, task_id: str, engines: list[MemoryEngine]
-) -> None:
-    world.at_run = lambda number: overtake(served, task_id) if number == 5 else None
-    with pytest.raises(SnipbenchError):
-        lead(served, task_id)
-    other = take_in(served.store, CLOCK, inlined(ORDER), {}, new_ids(CLOCK)).task_id
-    world.at_run = lambda _: None
-    assert lead(served, other) is TaskStatus.COMPLETED
-    engines[0].wait_for_kill()
-    assert len(engines) == 2
-
-
-def test_no_session_is_kept_of_a_task_that_is_to_end(
-    served: Parts, workers: Threads, world: World, task_id: str, engines: list[MemoryEngine]
-) -> None:
-    def at_run(number: int) -> None:
-        if number == 5:
-            tasks.cancel(served.store, task_id)
-            overtake(served, task_id)
-
-    world.at_run = at_run
-    with pytest.raises(SnipbenchError):
-        lead(served, task_id)
-    engines[0].wait_for_kill()
 
 
 def test_a_leader_told_to_stop_leaves_the_rest_to_the_next(
