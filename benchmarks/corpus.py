@@ -6,6 +6,7 @@ Takes a quarter of an hour on two cores. Every row is judged by what was chosen 
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -20,10 +21,11 @@ ORDERS = ("udfs", "queries")
 """In this order: the second's analyses learn from both."""
 CONFIGS = Path(__file__).parent.parent / "configs" / "corpus"
 CLEAR = Goal(at_least=0)
+DECADES = Goal(at_least=2)
 
 
 def run() -> Sequence[Row]:
-    """Rows of what was measured, then three for each model."""
+    """Rows of what was measured and how far its costs are apart, then three for each model."""
     with tempfile.TemporaryDirectory(prefix="snipbench-corpus-") as home:
         measured = [_run(CONFIGS / f"{name}.yaml", Path(home)) for name in ORDERS]
         store = SqliteStore(Path(home) / "store.sqlite")
@@ -34,7 +36,15 @@ def run() -> Sequence[Row]:
     snippets = [snippet for task in measured for each in task["experiments"] for snippet in each["snippets"]]
     failed = sum(snippet["failed"] for snippet in snippets)
     points = Row("snippets at their parameter points", len(snippets), "", note=f"{failed} failed runs")
-    return (points, *(row for report in sorted(reports, key=lambda one: one["analysis"]) for row in _rows(report)))
+    walls = [median for each in snippets if (median := (each["wall_seconds"] or {}).get("median"))]
+    decades = Row(
+        "cost of the snippets, dearest over cheapest",
+        math.log10(max(walls) / min(walls)) if walls else None,
+        "decades",
+        DECADES,
+        "medians of wall time",
+    )
+    return (points, decades, *(row for report in sorted(reports, key=lambda one: one["analysis"]) for row in _rows(report)))
 
 
 def _run(order: Path, home: Path) -> dict[str, Any]:
