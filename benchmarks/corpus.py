@@ -44,7 +44,8 @@ def run() -> Sequence[Row]:
         DECADES,
         "medians of wall time",
     )
-    return (points, decades, *(row for report in sorted(reports, key=lambda one: one["analysis"]) for row in _rows(report)))
+    learned = (row for report in sorted(reports, key=lambda one: one["analysis"]) for row in _rows(report))
+    return (points, decades, *learned)
 
 
 def _run(order: Path, home: Path) -> dict[str, Any]:
