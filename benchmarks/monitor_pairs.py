@@ -8,26 +8,19 @@ that was started, and stopped again where the side is not to be watched. Takes s
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
 from itertools import permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.monitored import HERTZ, monitored
 from benchmarks.result import Row
-from benchmarks.spark_session import Place, call, place
+from benchmarks.spark_session import QUERY, Place, call, place
 from executor.calls import SnippetCall
 from executor.engine import Engine
-from monitor.events import EventKind
-from monitor.monitor import Monitor, MonitorSettings
-from monitor.sampler import StreamId
-from monitor.sources import choose_source
 from monitor.summary import MonitorSummary
 from snipbench.statistics import RatioResult, against_floor, paired_ratio
-from snipbench.store.sqlite import SqliteStore
 
-HERTZ = 20
 WARMUPS = 40
 BLOCKS = 60
 """As many as a control needs before claims are weighed against it; a multiple of the six orders."""
@@ -37,7 +30,7 @@ SEED = 7
 SIDES = ("watched", "unwatched", "control")
 
 SNIPPETS = (
-    call("sql", "select l_returnflag, sum(l_extendedprice * (1 - l_discount)) from lineitem group by l_returnflag"),
+    QUERY,
     call(
         "python_udf",
         "def run(quantity):\n    return quantity + 1.0",
@@ -65,7 +58,7 @@ def _rows(where: Place, engine: Engine, each: SnippetCall, folder: Path) -> Iter
     for number, order in enumerate(orders):
         for side in order:
             path = folder / f"{kind}-{number}-{side}.sqlite"
-            with _monitored(where, engine, path, watched=side == "watched") as summary:
+            with monitored([engine.target, where.database.target], path, watched=side == "watched") as summary:
                 times[side].append(sum(_run(where, engine, each) for _ in range(RUNS)))
             summaries += summary
         firsts.append((times[order[0]][-1], times[order[-1]][-1]))
@@ -88,35 +81,6 @@ def _rows(where: Place, engine: Engine, each: SnippetCall, folder: Path) -> Iter
 def _interval(ratio: RatioResult) -> str:
     low, high = (f"{bound:.4f}" if bound is not None else "not known" for bound in (ratio.low, ratio.high))
     return f"{ratio.pairs} pairs; 95 % interval of the median ratio {low} to {high}: {ratio.verdict.value}"
-
-
-@contextmanager
-def _monitored(where: Place, engine: Engine, path: Path, *, watched: bool) -> Iterator[list[MonitorSummary]]:
-    """Watched, or just after a monitor that has stopped; what a monitor tells of its watching when it is over."""
-    told: list[MonitorSummary] = []
-    targets = [engine.target, where.database.target]
-    with closing(SqliteStore(path)) as store, closing(choose_source("process", targets)) as source:
-        monitor = Monitor(
-            store,
-            source,
-            targets,
-            StreamId("proof", "pairs", path.stem),
-            on_event=_tell,
-            settings=MonitorSettings(interval_seconds=1 / HERTZ),
-        )
-        monitor.start()
-        if not watched:
-            monitor.stop()
-            yield told
-            return
-        try:
-            yield told
-        finally:
-            told.append(monitor.stop())
-
-
-def _tell(kind: EventKind, target: str | None, message: str, at: str) -> None:
-    print(f"{at} {target}: {kind}: {message}", file=sys.stderr)
 
 
 def _run(where: Place, engine: Engine, each: SnippetCall) -> float:

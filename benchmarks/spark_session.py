@@ -69,3 +69,7 @@ def call(kind: str, code: str, parameters: Parameters = (), **fields: str) -> Sn
     """A snippet of that kind."""
     values = {"name": kind, "kind": kind, "code": code, "template": kind} | fields
     return SnippetCall(Snippet.model_validate(values), parameters)
+
+
+QUERY = call("sql", "select l_returnflag, sum(l_extendedprice * (1 - l_discount)) from lineitem group by l_returnflag")
+"""A query over the whole of the larger table."""

@@ -1,4 +1,5 @@
-"""A table of the lake exported to the object store of compose.yaml's profile `s3`, and read back from there.
+"""A table of the lake exported to the object store of compose.yaml's profile `s3`, and read back from there; and a
+training table that the stack's own analyzer writes there.
 
 The image is what SNIPBENCH_S3_IMAGE names, else SeaweedFS as tests/servers/s3-image/make builds it from its Go module.
 Takes some three minutes on two cores, that image not counted.
@@ -35,6 +36,10 @@ experiments:
     repetitions: 3
     snippets: [{name: all, kind: sql, code: select count(*) as orders from orders}]
 """
+ANALYSES = """\
+analyses:
+  - {name: by-wall, kind: classify, target: wall_seconds, export: "s3://exports/training"}
+"""
 MAKE_BUCKET = """\
 import sys
 from pyarrow.fs import FileSystem
@@ -46,6 +51,13 @@ import sys
 from pyarrow.fs import FileSystem
 filesystem, path = FileSystem.from_uri(sys.argv[1])
 sys.stdout.buffer.write(filesystem.open_input_stream(path).read())
+"""
+LIST = """\
+import sys
+from pyarrow.fs import FileSelector, FileSystem
+filesystem, path = FileSystem.from_uri(sys.argv[1])
+for file in filesystem.get_file_info(FileSelector(path)):
+    print(file.path)
 """
 
 
@@ -73,12 +85,16 @@ def run() -> Sequence[Row]:
                 beside.checked("snipbench", "export", "latest", "--home", "/home", "--table", table, *_parquet(to))
                 there = pq.read_table(BytesIO(beside.checked("python", "-c", READ, to)))
                 equal.append(there.equals(pq.read_table(here[table])))
+            (folder / "order.yaml").write_text(ORDER + ANALYSES)
+            submitted = stack.snipbench("submit", folder / "order.yaml", "--wait")
+            written = beside.checked("python", "-c", LIST, "s3://exports/training").decode().split()
             wrong = beside.called("snipbench", "export", "--home", "/home", *_parquet("s3://exports/no"), secret="no")
             stack.down()
             left = stack.left()
     return (
         Row("share of tables that came back as they are here", sum(equal) / len(equal), "", ALL, ", ".join(TABLES)),
-        Row("a wrong key is refused", float(wrong.returncode != 0), "", ALL, note=_reason(wrong)),
+        Row("training tables that the analyzer wrote there", len(written), "", ALL, note=_last(submitted.stdout)),
+        Row("a wrong key is refused", float(wrong.returncode != 0), "", ALL, note=_last(wrong.stderr.decode())),
         Row("containers, volumes, networks left after `make down`", len(left), "", NONE),
         Row("from the end of `make up` until the bucket was made", ready_seconds, "s", note=f"image {image}"),
     )
@@ -149,6 +165,7 @@ def _made() -> str:
     return done.stdout.strip()
 
 
-def _reason(done: subprocess.CompletedProcess[bytes]) -> str:
-    lines = done.stderr.decode().strip().splitlines()
+def _last(told: str) -> str:
+    """Its last line."""
+    lines = told.strip().splitlines()
     return lines[-1][:200] if lines else ""

@@ -128,5 +128,5 @@ class ProfileFacts:
 
     seconds: float | None
     lost_calls: int
-    """Calls of the session's own process that could not be written."""
+    """Calls that could not be written, by the session's own process or by a worker that told so."""
     failure: Failure | None = None

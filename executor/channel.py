@@ -38,17 +38,23 @@ class Cancelled(BaseException):
     """Raised in the running handler on the main thread. No ``Exception``, so that ``except Exception`` lets it pass."""
 
 
-def serve(handlers: Mapping[str, Handler], *, on_cancel: Callable[[], None] | None = None) -> None:
+def serve(
+    handlers: Mapping[str, Handler],
+    *,
+    on_cancel: Callable[[], None] | None = None,
+    on_interrupt: Callable[[], None] | None = None,
+) -> None:
     """Serve requests until the supervisor closes the channel. Call it on the main thread.
 
     Args:
         handlers: by operation; gets the request's body, returns the reply's. What it raises becomes an error reply.
         on_cancel: called on the reader thread when the running request is cancelled, before its handler is interrupted.
+        on_interrupt: called on the main thread, in the middle of whatever it does, right before it is interrupted.
 
     Raises:
         ProtocolError: this process was not started by a supervisor.
     """
-    _Server(_inherited_channel(), handlers, on_cancel).run()
+    _Server(_inherited_channel(), handlers, on_cancel, on_interrupt).run()
 
 
 @contextlib.contextmanager
@@ -75,11 +81,16 @@ class _Server:
     shields = 0
 
     def __init__(
-        self, channel: socket.socket, handlers: Mapping[str, Handler], on_cancel: Callable[[], None] | None
+        self,
+        channel: socket.socket,
+        handlers: Mapping[str, Handler],
+        on_cancel: Callable[[], None] | None,
+        on_interrupt: Callable[[], None] | None,
     ) -> None:
         self._channel = channel
         self._handlers = handlers
         self._on_cancel = on_cancel
+        self._on_interrupt = on_interrupt
         self._buffer = MessageBuffer()
         self._requests: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._reader: threading.Thread | None = None
@@ -156,7 +167,11 @@ class _Server:
             return
         if frame is None or frame.f_code.co_filename == __file__:
             return
-        raise Cancelled
+        try:
+            if self._on_interrupt is not None:
+                self._on_interrupt()
+        finally:
+            raise Cancelled
 
     def _handle(self, request: Message) -> bytes:
         number, operation = request.get("id"), request.get("op")

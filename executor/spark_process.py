@@ -135,13 +135,15 @@ class SparkProcess:
 
         Raises:
             ChildError: the connection or a table cannot be had; the session goes on.
-            SessionLost: the process ended.
+            SessionLost: the process ended, or had to be.
         """
         try:
             facts = self._call("prepare", request.to_wire(), PREPARE_SECONDS)
         except SessionLost as error:
             self.lose(error.reason)
             raise
+        except ChildError as error:  # of the request itself: what is wrong with a table stands in its reply
+            raise self._broken("prepare", error, request.password) from error
         if (failure := facts.get("failure")) is not None:
             texts = (
                 self._hide(str(failure[part])).replace(request.password or "\0", "***")
@@ -173,8 +175,7 @@ class SparkProcess:
                 interruptible=True,
             )
         except ChildError as error:
-            self._supervisor.kill(f"{op!r} failed: {error}")
-            raise SessionLost(f"{op!r} failed: {error}", detail=error.traceback) from error
+            raise self._broken(op, error) from error
         if (lost := reply.body.get("lost")) is not None:
             self.lose(lost)
         if (failure := reply.body.get("failure")) is not None:
@@ -223,10 +224,18 @@ class SparkProcess:
         """From now on this session can do no more; the first reason stands."""
         self.lost = self.lost or reason
 
+    def _broken(self, op: str, error: ChildError, password: str = "") -> SessionLost:
+        """The loss of a session in which a request failed that cannot, whatever a snippet or a database does."""
+        reason, detail = (
+            text.replace(password or "\0", "***") for text in (f"{op!r} failed: {error}", error.traceback)
+        )
+        self.kill(reason)
+        return SessionLost(reason, detail=detail)
+
     def _call(self, op: str, body: Mapping[str, object], timeout: float) -> Mapping[str, Any]:
         reply = self._supervisor.call(op, body, timeout_seconds=timeout, grace_seconds=GRACE_SECONDS)
         if reply.timed_out:
-            raise reply.error or ExecutorError(f"the Spark session took more than {timeout:g} s to {op}")
+            raise ExecutorError(f"the Spark session took more than {timeout:g} s to {op}") from reply.error
         return reply.body
 
 

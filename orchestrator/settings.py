@@ -96,7 +96,7 @@ def read_settings(environment: Mapping[str, str], home: Path) -> ServiceSettings
         databases_network=given("DATABASES_NETWORK"),
         tokens_file=Path(tokens) if tokens else None,
         gitlab_url=given("GITLAB_URL"),
-        gitlab_token=_secret(environment, "GITLAB_TOKEN"),
+        gitlab_token=_secret(environment, "GITLAB_TOKEN", may_be_empty=True),
         source_hosts=_hosts(given("SOURCE_HOSTS")),
         callback_hosts=_hosts(given("CALLBACK_HOSTS")),
         callback_secret=_secret(environment, "CALLBACK_SECRET"),
@@ -117,21 +117,26 @@ def read_secret_file(path: Path) -> str:
     Raises:
         UsageError: it cannot be read, or is empty.
     """
-    try:
-        text = path.read_text("utf-8").partition("\n")[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise UsageError(f"secret file {str(path)!r} cannot be read: {reason}") from error
+    text = _first_line(path)
     if not text:
         raise UsageError(f"secret file {str(path)!r} is empty")
     return text
 
 
-def _secret(environment: Mapping[str, str], name: str) -> Secret | None:
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UsageError(f"secret file {str(path)!r} cannot be read: {reason}") from error
+
+
+def _secret(environment: Mapping[str, str], name: str, *, may_be_empty: bool = False) -> Secret | None:
+    """The secret of a variable or of the file it names; an empty file is none where it may be, else wrong."""
     value, file = environment.get(PREFIX + name), environment.get(f"{PREFIX}{name}_FILE")
-    if value:
-        return Secret(value)
-    return Secret(read_secret_file(Path(file))) if file else None
+    if not value and file:
+        value = _first_line(Path(file)) if may_be_empty else read_secret_file(Path(file))
+    return Secret(value) if value else None
 
 
 def _address(environment: Mapping[str, str], name: str) -> str | None:

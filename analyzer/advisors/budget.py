@@ -11,13 +11,16 @@ DEFAULT_TOKENS = 100_000
 
 
 class TokenBudget:
-    """A limit that holds whatever an endpoint does: the worst case of a call is reserved before the call starts."""
+    """A limit that holds whatever an endpoint does: the worst case of a call is reserved before the call starts.
 
-    def __init__(self, limit: int = DEFAULT_TOKENS) -> None:
-        if limit < 0:
+    ``spent`` is what an interrupted analysis has cost already.
+    """
+
+    def __init__(self, limit: int = DEFAULT_TOKENS, *, spent: int = 0) -> None:
+        if limit < 0 or spent < 0:
             raise ValueError("a budget is not negative")
         self._limit = limit
-        self._spent = 0
+        self._spent = spent
         self._reserved = 0
         self._lock = threading.Lock()
 

@@ -38,6 +38,9 @@ class AdvisorSettings:
     timeout_seconds: float | None = None
 
 
+NO_SETTINGS = AdvisorSettings()
+
+
 @dataclass(frozen=True, slots=True)
 class ChosenAdvisor:
     """An advisor, and why it is not the one that was asked for (``None`` where it is)."""
@@ -51,8 +54,9 @@ def choose_advisor(
     asked: str,
     environment: Mapping[str, str],
     *,
-    settings: AdvisorSettings | None = None,
+    settings: AdvisorSettings = NO_SETTINGS,
     store: DocumentStore | None = None,
+    analysis: str | None = None,
     secrets: Collection[str] = (),
     clock: Clock | None = None,
 ) -> ChosenAdvisor:
@@ -63,6 +67,7 @@ def choose_advisor(
         environment: variables, such as ``os.environ``.
         settings: what goes before the environment.
         store: keeps the record of the exchanges with an endpoint.
+        analysis: for which they are made.
         secrets: values that must be in nothing that is sent, kept or raised, beside the key and the values of the
             environment's variables with secret-like names.
         clock: what tells the time and waits.
@@ -71,18 +76,17 @@ def choose_advisor(
         UsageError: no such advisor, ``scripted`` without a script, a file that cannot be read, or a time-out that is no
             number of seconds.
     """
-    settings = settings or AdvisorSettings()
     if asked == "rules":
         return ChosenAdvisor(RulesAdvisor(), asked)
     if asked == "scripted":
         return ChosenAdvisor(_scripted(settings, environment), asked)
     if asked != "llm":
         raise UsageError(f"there is no advisor {asked!r}; choose rules, llm or scripted")
-    key = _key(settings, environment)
+    key = read_key(environment, settings)
     missing = _missing(settings, environment, key)
     if missing is not None:
         return ChosenAdvisor(RulesAdvisor(), asked, f"{missing}, so the advisor is rules instead of llm")
-    seconds = _timeout_seconds(settings, environment)
+    seconds = read_timeout(environment, settings)
     redactor = Redactor({*secrets, *secret_values(environment), *([key] if key else [])})
     from analyzer.advisors.endpoint import Endpoint
     from analyzer.advisors.exchanges import ExchangeLog
@@ -93,7 +97,7 @@ def choose_advisor(
         Endpoint(base_url=settings.base_url or environment.get(BASE_URL) or None, api_key=key, redactor=redactor),
         settings.model or environment[MODEL],
         clock=clock,
-        log=ExchangeLog(store, clock, redactor),
+        log=ExchangeLog(store, clock, redactor, analysis),
         redactor=redactor,
         limits=LlmLimits(seconds=seconds),
     )
@@ -113,7 +117,12 @@ def _missing(settings: AdvisorSettings, environment: Mapping[str, str], key: str
     return None
 
 
-def _timeout_seconds(settings: AdvisorSettings, environment: Mapping[str, str]) -> float:
+def read_timeout(environment: Mapping[str, str], settings: AdvisorSettings = NO_SETTINGS) -> float:
+    """Seconds for one piece of advice, as settings or environment say.
+
+    Raises:
+        UsageError: what they say is no number of seconds.
+    """
     if settings.timeout_seconds is not None:
         return settings.timeout_seconds
     text = environment.get(TIMEOUT, "").strip()
@@ -128,7 +137,12 @@ def _timeout_seconds(settings: AdvisorSettings, environment: Mapping[str, str]) 
     return seconds
 
 
-def _key(settings: AdvisorSettings, environment: Mapping[str, str]) -> str | None:
+def read_key(environment: Mapping[str, str], settings: AdvisorSettings = NO_SETTINGS) -> str | None:
+    """The endpoint's key, from the file or the variable that settings or environment name; None where there is none.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
     file = settings.api_key_file or (Path(environment[API_KEY_FILE]) if environment.get(API_KEY_FILE) else None)
     if file is None:
         return environment.get(API_KEY, "").strip() or None

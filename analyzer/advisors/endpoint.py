@@ -19,6 +19,11 @@ from analyzer.advisors.transport import AnswerTooLarge, BoundedTransport, Deadli
 from snipbench.redaction import Redactor
 
 MAX_TOKENS_COUNTED = 2**53
+DEFAULT_URL = "https://api.openai.com/v1"
+"""The client library's, where no other is set."""
+MAX_ANSWER_BYTES = 1_048_576
+UNREACHED = "endpoint-unreached"
+"""Ends the type of a gateway's problem document where the endpoint behind it was not reached."""
 NO_KEY = "none"
 """Sent as the key to an endpoint that wants none; the client library insists on one."""
 
@@ -76,7 +81,7 @@ class Endpoint:
     """
 
     def __init__(
-        self, *, base_url: str | None, api_key: str | None, redactor: Redactor, max_bytes: int = 1_048_576
+        self, *, base_url: str | None, api_key: str | None, redactor: Redactor, max_bytes: int = MAX_ANSWER_BYTES
     ) -> None:
         self._base_url = base_url
         self._api_key = api_key or NO_KEY
@@ -86,7 +91,7 @@ class Endpoint:
     @property
     def address(self) -> str:
         """Where requests go, without what may be secret in it."""
-        return self._redactor.text(self._base_url or "https://api.openai.com/v1")
+        return self._redactor.text(self._base_url or DEFAULT_URL)
 
     def complete(self, request: dict[str, Any], *, seconds: float) -> Reply:
         """Send one chat completion and wait for its answer, at most ``seconds``.
@@ -154,7 +159,7 @@ class Endpoint:
             status=error.status_code,
             retry_after_seconds=retry_after(error.response.headers.get("retry-after"), datetime.now(UTC)),
             text=text,
-            unprocessed=error.status_code < 500,
+            unprocessed=error.status_code < 500 or UNREACHED in text,
         )
 
     def _reply(self, raw: str) -> Reply | CallFailed:

@@ -31,14 +31,17 @@ class Exchange:
 class ExchangeLog:
     """Keeps exchanges in the document store. Without a store they are kept nowhere.
 
-    A document has ``task_id, experiment, snippet, at, address, model, request`` (JSON text), ``response`` (text),
-    ``outcome`` (``answer`` or the kind of failure), ``seconds, tokens, estimated, fallback``.
+    A document has ``task_id, analysis, experiment, snippet, at, address, model, request`` (JSON text), ``response``
+    (text), ``outcome`` (``answer`` or the kind of failure), ``seconds, tokens, estimated, fallback``.
     """
 
-    def __init__(self, store: DocumentStore | None, clock: Clock, redactor: Redactor) -> None:
+    def __init__(
+        self, store: DocumentStore | None, clock: Clock, redactor: Redactor, analysis: str | None = None
+    ) -> None:
         self._store = store
         self._clock = clock
         self._redactor = redactor
+        self._analysis = analysis
 
     def keep(self, brief: Brief, exchange: Exchange, *, address: str, model: str) -> None:
         """Record one exchange.
@@ -52,6 +55,7 @@ class ExchangeLog:
         document = {
             "_id": f"{brief.task_id}:{brief.name}:{at}:{secrets.token_hex(3)}",
             "task_id": brief.task_id,
+            "analysis": self._analysis,
             "experiment": brief.experiment,
             "snippet": brief.snippet,
             "at": at,
@@ -65,7 +69,7 @@ class ExchangeLog:
             "estimated": exchange.estimated,
             "fallback": exchange.fallback,
         }
-        self._store.insert(COLLECTION, [document])
+        self._store.replace(COLLECTION, document, expected_version=None)
 
     def _response(self, text: str) -> str:
         try:
@@ -73,6 +77,17 @@ class ExchangeLog:
             return json.dumps(self._redactor.document(parsed), ensure_ascii=False)
         except (ValueError, RecursionError):
             return self._redactor.text(text)
+
+
+def spent_tokens(store: DocumentStore, task_id: str, analysis: str) -> int:
+    """Tokens that an analysis has cost so far."""
+    return sum(found["tokens"] for found in store.find(COLLECTION, {"task_id": task_id, "analysis": analysis}))
+
+
+def release(store: DocumentStore, task_id: str, analysis: str) -> None:
+    """Keep what was said for an analysis that is made anew, but do not count it for that any more."""
+    for found in store.find(COLLECTION, {"task_id": task_id, "analysis": analysis}):
+        store.replace(COLLECTION, found | {"analysis": None}, expected_version=found["version"])
 
 
 def _storable(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from analyzer.models.features import SIZE
-from analyzer.models.grouping import Fold
+from analyzer.models.grouping import Fold, assert_no_leak
 from analyzer.models.similarity import similarity
 from analyzer.models.training_table import Row
 
@@ -27,7 +27,12 @@ class Baseline:
 def out_of_fold(
     baseline: Baseline, rows: Sequence[Row], classes: Sequence[str], folds: Sequence[Fold], seed: int
 ) -> list[str]:
-    """The baseline's class of every row, learned on the folds' training rows, as a model's are."""
+    """The baseline's class of every row, learned on the folds' training rows, as a model's are.
+
+    Raises:
+        LeakError: a group stands on both sides of a fold.
+    """
+    assert_no_leak([row.group for row in rows], folds)
     given = [""] * len(rows)
     for fold in folds:
         guessed = baseline.guess(

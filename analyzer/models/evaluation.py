@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from analyzer.models.examples import Examples
-from analyzer.models.grouping import Fold
+from analyzer.models.grouping import Fold, assert_no_leak
 from analyzer.models.importance import Importance, losses, over_folds
 from analyzer.models.pipelines import fitted
 from analyzer.models.search import Found, search
@@ -35,7 +35,12 @@ class Effort:
 
 
 def evaluate(examples: Examples, folds: Sequence[Fold], effort: Effort) -> Evaluation:
-    """Search, train and predict once per fold. Each search may use an equal share of the time that is left."""
+    """Search, train and predict once per fold. Each search may use an equal share of the time that is left.
+
+    Raises:
+        LeakError: a group stands on both sides of a fold.
+    """
+    assert_no_leak(examples.groups, folds)
     predicted = [""] * len(examples.classes)
     probabilities = [0.0] * len(examples.classes)
     searches, drops = [], []

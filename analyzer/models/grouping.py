@@ -50,7 +50,7 @@ def make_folds(classes: Sequence[str], groups: Sequence[str], count: int, seed: 
 
 
 def assert_no_leak(groups: Sequence[str], folds: Iterable[Fold]) -> None:
-    """Every split of every training passes through here.
+    """Every split of every training passes through here, where it is made and where it is used.
 
     Raises:
         LeakError: a group, or a row, stands on both sides of a fold.

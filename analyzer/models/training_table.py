@@ -15,7 +15,7 @@ from analyzer.models.similarity import source_words
 from analyzer.summaries import TOLERATED_LOSS, outlier_slots
 from snipbench import records
 from snipbench.domain.analysis import Classify, Metric
-from snipbench.domain.order import Experiment, Role, Snippet
+from snipbench.domain.order import Experiment, Kind, Role, Snippet
 from snipbench.domain.plan import Parameters, Phase, parameter_points
 from snipbench.domain.run import Run, TaskStatus
 from snipbench.errors import UsageError
@@ -129,7 +129,9 @@ def _points(material: TaskMaterial, experiments: Sequence[str]) -> Iterable[_Poi
 
 
 def _code(snippet: Snippet) -> str:
-    return "\n".join((snippet.kind.value, snippet.code.strip(), (snippet.input or "").strip()))
+    """What makes two snippets the same code, whichever way Spark calls it; SQL and Python may read alike."""
+    language = "sql" if snippet.kind is Kind.SQL else "python"
+    return "\n".join((language, snippet.code.strip(), (snippet.input or "").strip()))
 
 
 def _measured(runs: Iterable[Run]) -> dict[tuple[str, str, Parameters], list[Run]]:

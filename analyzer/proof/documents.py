@@ -18,9 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analyzer.advisors.port import Advice
+from analyzer.advisors import exchanges
+from analyzer.advisors.port import Advice, Potential, Usage
 from analyzer.advisors.ranking import Ranked
 from analyzer.proof.steps import Judgement, Step
+from snipbench.domain.order import Kind
+from snipbench.errors import StoreError
 from snipbench.identity import canonical_json
 from snipbench.statistics import RatioResult
 from snipbench.store.port import Document, DocumentStore
@@ -80,6 +83,31 @@ def suggestion_document(place: SuggestionPlace, advice: Advice, created_at: str)
     }
 
 
+def advised(document: Document) -> Advice:
+    """The advice that a suggestion was made of."""
+    return Advice(
+        potential=Potential(document["potential"]),
+        suggestions=tuple(json.loads(document["suggestions"])),
+        advisor=document["advisor"],
+        code=document["code"],
+        kind=None if document["kind"] is None else Kind(document["kind"]),
+        entry=document["entry"],
+        returns=document["returns"],
+        estimated_reduction=document["estimated_reduction"],
+        model=document["model"],
+        usage=Usage(document["tokens"]),
+        notes=tuple(json.loads(document["notes"])),
+    )
+
+
+def place_of(document: Document) -> SuggestionPlace:
+    """Where a kept suggestion belongs."""
+    ranked = Ranked(document["experiment"], document["snippet"], document["cost"], document["share"])
+    return SuggestionPlace(
+        document["task_id"], document["analysis"], document["suggestion_id"], document["number"], ranked
+    )
+
+
 def judged(document: Document, judgement: Judgement, sandbox: str | None) -> Document:
     """The suggestion with its verdict."""
     found = {"verdict": judgement.verdict.value, "evidence": judgement.evidence, "sandbox": sandbox}
@@ -112,14 +140,29 @@ def verification_documents(document: Document, steps: Sequence[Step]) -> list[Do
 def keep_suggestion(store: DocumentStore, document: Document, steps: Sequence[Step] = ()) -> None:
     """Write a suggestion and the steps of its proof, in the place of what was there.
 
+    The suggestion comes last: until then it is not proved, and :func:`resumed` removes the steps.
+
     Raises:
-        StoreError: the store is away.
+        StoreError: the store is away, or somebody else wrote the suggestion meanwhile.
     """
-    mine = {"suggestion_id": document["suggestion_id"]}
-    store.delete(VERIFICATIONS, mine)
+    found = store.get(SUGGESTIONS, document["_id"])
+    store.delete(VERIFICATIONS, {"suggestion_id": document["suggestion_id"]})
     store.insert(VERIFICATIONS, verification_documents(document, steps))
-    store.delete(SUGGESTIONS, mine)
-    store.insert(SUGGESTIONS, [document])
+    if not store.replace(SUGGESTIONS, document, expected_version=None if found is None else found["version"]):
+        raise StoreError(f"suggestion {document['suggestion_id']} was written by somebody else meanwhile")
+
+
+def resumed(store: DocumentStore, task_id: str, analysis: str) -> list[Document]:
+    """The suggestions of an analysis that is gone on with; steps of proofs that were not ended are removed.
+
+    ``evidence`` is null in those that are to be proved.
+    """
+    kept = suggestions_of(store, task_id, analysis)
+    proved = {made["suggestion_id"] for made in kept if made["evidence"] is not None}
+    steps = store.find(VERIFICATIONS, {"task_id": task_id, "analysis": analysis})
+    for suggestion_id in {step["suggestion_id"] for step in steps} - proved:
+        store.delete(VERIFICATIONS, {"suggestion_id": suggestion_id})
+    return kept
 
 
 def suggestions_of(store: DocumentStore, task_id: str, analysis: str | None = None) -> list[Document]:
@@ -129,7 +172,8 @@ def suggestions_of(store: DocumentStore, task_id: str, analysis: str | None = No
 
 
 def forget(store: DocumentStore, task_id: str, analysis: str) -> None:
-    """Remove what an analysis left, so that it is made anew."""
+    """Remove what an analysis left, so that it is made anew. What was said to an endpoint stays on record."""
+    exchanges.release(store, task_id, analysis)
     for collection in (VERIFICATIONS, SUGGESTIONS, OPTIMIZATIONS):
         store.delete(collection, {"task_id": task_id, "analysis": analysis})
 

@@ -37,6 +37,7 @@ def judge_equality(compared: Compared) -> Step:
     """What a comparison of results means. An original that fails leaves nothing to compare with."""
     place = f"{compared.copy.value}{f' ({compared.where})' if compared.where else ''}"
     verdict: Verdict | None = None
+    empty = False
     if compared.original_failure is not None:
         detail = f"the original itself fails on {place}: {telling.failure(compared.original_failure)}"
         status = StepStatus.SKIPPED
@@ -51,8 +52,11 @@ def judge_equality(compared: Compared) -> Step:
     else:
         status, verdict = _EQUALITIES[compared.comparison.equality]
         rows = "".join(f"; {row}" for row in compared.comparison.differing_rows[:2])
-        detail = f"{_WORDS[status]} on {place}: {compared.comparison.reason}{rows}"
-    return Step(StepName.EQUALITY, status, detail, data_copy=compared.copy.value, verdict=verdict)
+        # Where no table has a row, none is an answer.
+        empty = status is StepStatus.PASSED and compared.comparison.rows == 0 and compared.copy is not DataCopy.EMPTY
+        reason = "neither has a row" if empty else compared.comparison.reason
+        detail = f"{_WORDS[status]} on {place}: {reason}{rows}"
+    return Step(StepName.EQUALITY, status, detail, data_copy=compared.copy.value, verdict=verdict, empty=empty)
 
 
 _EQUALITIES: dict[Equality, tuple[StepStatus, Verdict | None]] = {
@@ -96,7 +100,8 @@ def judge(steps: Sequence[Step]) -> Judgement:
     """The verdict of a proof that made these steps, in this order.
 
     ``verified`` needs everything: screening passed, equal results on the clone, the second copy and a mutated copy,
-    both sets of pairs. Anything missing is ``inconclusive``; a wrong result or a failure, wherever it shows, decides.
+    with a row at least where the clone's have one, and on a mutated copy in any case; both sets of pairs. Anything
+    missing is ``inconclusive``; a wrong result or a failure, wherever it shows, decides.
     """
     pairs = next((step for step in steps if step.name is StepName.PAIRS), None)
     confirmation = next((step for step in steps if step.name is StepName.CONFIRMATION), None)
@@ -126,13 +131,20 @@ def _decisive(steps: Sequence[Step]) -> Step | None:
 
 
 def _missing(steps: Sequence[Step]) -> str | None:
-    """Which of the copies that a proof needs has no equal result."""
+    """Which of the copies that a proof needs has no equal result, or only ones without a row."""
     if not any(step.name is StepName.SCREENING and step.status is StepStatus.PASSED for step in steps):
         return "it was not screened"
-    equal = {step.data_copy for step in steps if step.name is StepName.EQUALITY and step.status is StepStatus.PASSED}
+    passed = [step for step in steps if step.name is StepName.EQUALITY and step.status is StepStatus.PASSED]
+    equal = {step.data_copy for step in passed}
+    with_rows = {step.data_copy for step in passed if not step.empty}
     for copy in (DataCopy.CLONE, DataCopy.SECOND):
         if copy.value not in equal:
             return f"no result was compared on the copy {copy.value}"
-    if not equal & {copy.value for copy in MUTATED}:
+    if DataCopy.CLONE in with_rows and DataCopy.SECOND not in with_rows:
+        return "on the copy second the original gives no row, so nothing was compared there"
+    mutated = {copy.value for copy in MUTATED}
+    if not equal & mutated:
         return "the original fails on every mutated copy, so no result could be compared there"
+    if not with_rows & mutated:
+        return "on every mutated copy the original gives no row, so nothing was compared there"
     return None

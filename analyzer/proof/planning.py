@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -21,6 +21,11 @@ WARMUPS = 4
 """Untimed runs of each side before its pairs: what a fresh JVM compiles is not the snippet's cost."""
 MAX_POINTS = 6
 """Parameter points at which results are compared; the costliest are taken."""
+
+EARLIER = timedelta(days=37)
+FOREIGN = "x"
+"""What dates, instants and other texts of an unseen point differ by."""
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]")
 
 Side = Literal["original", "candidate"]
 
@@ -60,7 +65,7 @@ OPTIONAL = (DataCopy.EXTREME, DataCopy.EMPTY)
 class ProofPlan:
     """One proof. ``points`` are where results are compared, ``timed`` is the point at which pairs are made.
 
-    ``unseen`` is a point that the order does not have: results are compared there too, since a rewrite with a
+    ``unseen`` are points that the order does not have: results are compared there too, since a rewrite with a
     parameter's value written into it is right at all the others. None where there is nothing to vary.
 
     ``first_pairs`` and ``second_pairs`` say which side goes first in each pair, for the session and the confirming one.
@@ -71,7 +76,7 @@ class ProofPlan:
     warmups: int
     first_pairs: tuple[Side, ...]
     second_pairs: tuple[Side, ...]
-    unseen: Parameters | None = None
+    unseen: tuple[Parameters, ...] = ()
 
 
 def plan_proof(
@@ -104,17 +109,25 @@ def plan_proof(
         warmups=warmups,
         first_pairs=pair_order(pairs, content_hash([seed, subject, "pairs"])),
         second_pairs=pair_order(pairs, content_hash([seed, subject, "confirmation"])),
-        unseen=unseen_point(points, original),
+        unseen=unseen_points(points, original),
     )
 
 
-def unseen_point(points: Sequence[Parameters], original: str) -> Parameters | None:
-    """A point near the first that is none of them: every number, date and truth value that the original names differs.
+def unseen_points(points: Sequence[Parameters], original: str) -> tuple[Parameters, ...]:
+    """Points near the first that are none of them.
 
-    Other texts stay, since nobody knows which there are. None where nothing can differ.
+    In the first every number, instant and truth value that the original names differs. In the second every other text
+    does: nobody knows which there are, so an original may refuse it where it takes the first.
     """
+    found = [_unseen(points, original, texts) for texts in (False, True)]
+    return tuple(point for point in found if point is not None)
+
+
+def _unseen(points: Sequence[Parameters], original: str, texts: bool) -> Parameters | None:
     point = points[0]
-    named = {name for name, _ in point if re.search(rf"\b{re.escape(name)}\b", original)}
+    named = {
+        name for name, value in point if _is_text(value) is texts and re.search(rf"\b{re.escape(name)}\b", original)
+    }
     for _ in range(len(points) + 1):
         point = tuple((name, _another(value) if name in named else value) for name, value in point)
         if point not in points:
@@ -122,8 +135,12 @@ def unseen_point(points: Sequence[Parameters], original: str) -> Parameters | No
     return None
 
 
+def _is_text(value: Scalar) -> bool:
+    return isinstance(value, str) and _another(value) == value + FOREIGN
+
+
 def _another(value: Scalar) -> Scalar:
-    """A value near this one, a little smaller in amount where there is room."""
+    """A value near this one, a little smaller in amount where there is room; of a text one that the data hardly has."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
@@ -131,9 +148,12 @@ def _another(value: Scalar) -> Scalar:
         return value + 2 if value in {-1, 0, 1} else value - less if value > 0 else value + less
     if isinstance(value, float):
         return value * 0.875 if value else 0.5
-    with contextlib.suppress(ValueError):  # no date
-        return (date.fromisoformat(value) - timedelta(days=37)).isoformat()
-    return value
+    with contextlib.suppress(ValueError, OverflowError):  # no date
+        return (date.fromisoformat(value) - EARLIER).isoformat()
+    if _INSTANT.match(value):
+        with contextlib.suppress(ValueError, OverflowError):
+            return (datetime.fromisoformat(value) - EARLIER).isoformat(sep=value[10])
+    return value + FOREIGN
 
 
 def pair_order(pairs: int, seed: str) -> tuple[Side, ...]:

@@ -73,6 +73,8 @@ CALLS = frozenset(
         *("try_reflect", "system", "popen", "to_csv", "to_parquet", "to_pickle", "to_sql", "to_feather", "to_hdf"),
         *("tofile", "fromfile", "memmap", "loadtxt", "savetxt", "genfromtxt", "memory_map", "read_csv", "read_sql"),
         *("read_parquet", "read_pickle", "read_table", "read_json", "read_html", "read_feather", "read_orc"),
+        *("register_series_accessor", "register_dataframe_accessor", "register_index_accessor", "set_option"),
+        *("setcontext", "setstate"),
     }
 )
 """Methods that leave something behind in the session, or read and write files."""
@@ -83,6 +85,11 @@ KEEPING = frozenset({"append", "extend", "update", "setdefault", "clear", "regis
 BASES = frozenset({"object", "NamedTuple", "Enum", "IntEnum", "StrEnum", "ABC", "Protocol", "TypedDict"})
 DUNDERS = frozenset({"__init__", "__name__", "__doc__", "__len__", "__post_init__"})
 _REFLECTION = re.compile(r"(?i)\b(java_method|reflect|try_reflect)\s*\(")
+REFLECTS = "calls a Java method (java_method, reflect)"
+_NO_CODE = re.compile(r"(?s)/\*.*?\*/|--[^\n]*|`")
+"""Of SQL: what may stand between a function's name and its parenthesis, and around the name."""
+BY_NAME = frozenset({"call_function", "call_udf"})
+"""Functions that take the name of a function of SQL."""
 _ROW_FIELD = re.compile(r"_\d+")
 
 
@@ -103,8 +110,8 @@ def _sql(code: str) -> Iterator[str]:
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
-    if _REFLECTION.search(code):
-        yield "calls a Java method (java_method, reflect)"
+    if _reflects(code):
+        yield REFLECTS
     try:
         tree = sqlglot.parse_one(code.strip().rstrip(";"), dialect="spark")
     except (SqlglotError, RecursionError):
@@ -199,8 +206,10 @@ def _uses(node: ast.AST) -> Iterator[str]:
         if called == "getattr" or called in REACHING:
             named = node.args[1:2] if called == "getattr" else node.args[:1] if called == "methodcaller" else node.args
             yield from _named_attributes(called, named)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _REFLECTION.search(node.value):
-        yield "calls a Java method (java_method, reflect)"
+        if called in BY_NAME:
+            yield from _named_function(called, node.args[:1])
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _reflects(node.value):
+        yield REFLECTS
     elif isinstance(node, ast.ClassDef):
         for base in node.bases:
             if getattr(base, "id", getattr(base, "attr", None)) not in BASES:
@@ -218,6 +227,18 @@ def _named_attributes(called: str, names: list[ast.expr]) -> Iterator[str]:
         yield from _attribute(part)
         if part in CALLS or part in NAMES:
             yield f"reaches for .{part} by {called}()"
+
+
+def _named_function(called: str, names: list[ast.expr]) -> Iterator[str]:
+    texts = [name.value for name in names if isinstance(name, ast.Constant) and isinstance(name.value, str)]
+    if not texts:
+        yield f"calls {called}() with a name that is not written out"
+    elif _reflects(f"{texts[0]}("):
+        yield REFLECTS
+
+
+def _reflects(sql: str) -> bool:
+    return _REFLECTION.search(_NO_CODE.sub("", sql)) is not None
 
 
 def _attribute(name: str) -> Iterator[str]:

@@ -50,6 +50,8 @@ class Step:
     ratio: RatioResult | None = None
     pairs: tuple[tuple[float, float], ...] = ()
     verdict: Verdict | None = None
+    empty: bool = False
+    """Whether what was equal had no row, which shows little."""
     started_at: str | None = None
     ended_at: str | None = None
 

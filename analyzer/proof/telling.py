@@ -47,11 +47,15 @@ def sentence(step: Step) -> str:
 
 def proved(steps: Sequence[Step], timed: Step, confirmation: Step) -> str:
     """Why a candidate counts as verified; every place where nothing could be compared is named."""
-    equal = dict.fromkeys(step.data_copy for step in steps if step.name == "equality" and step.status == "passed")
+    passed = [step for step in steps if step.name == "equality" and step.status == "passed"]
+    equal = dict.fromkeys(step.data_copy for step in passed if not step.empty)
+    bare = dict.fromkeys(str(step.data_copy) for step in passed if step.data_copy not in equal)
     skipped = dict.fromkeys(step.data_copy for step in steps if step.status == "skipped" and step.data_copy)
-    left = [copy for copy in skipped if copy not in equal]
+    left = [copy for copy in skipped if copy not in equal and copy not in bare]
     text = (
         f"The same result on {', '.join(str(copy) for copy in equal)}; {timed.detail}; "
         f"confirmed in a fresh session: {confirmation.detail}."
     )
+    if bare:
+        text = f"{text} No row of either on {', '.join(bare)}."
     return f"{text} Not compared on {', '.join(left)}, where the original itself fails." if left else text

@@ -75,7 +75,7 @@ class Judge:
             self.stop()
             return Comparison(Equality.INCONCLUSIVE, f"comparing took more than {timeout_seconds:g} s")
         found = reply.body
-        return Comparison(Equality(found["equality"]), found["reason"], tuple(found["differing_rows"]))
+        return Comparison(Equality(found["equality"]), found["reason"], tuple(found["differing_rows"]), found["rows"])
 
     def stop(self) -> None:
         """End the process; the next judgement would start another."""

@@ -29,8 +29,8 @@ AFTER_SECONDS = 60.0
 HANG_UP_SECONDS = 2.0
 """How long connections to the database may outlast the run that opened them."""
 
-FREEZE_SECONDS = 5.0
-"""How long stopping may take where a process waits for a disk."""
+FREEZE_SECONDS = 30.0
+"""How long stopping may take where a process waits for a disk that others keep busy."""
 
 RESULTS = "results"
 CONF = (

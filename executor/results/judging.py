@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ def same_written(baseline: Path, candidate: Path, *, float_tolerance: float, sor
         return Comparison(Equality.INCONCLUSIVE, f"the baseline's result cannot be read: {error}")
     try:
         theirs = read_written(candidate)
-        return _same(ours, theirs, float_tolerance, verifiable([SortKey.parse(text) for text in sort_keys]))
+        found = _same(ours, theirs, float_tolerance, verifiable([SortKey.parse(text) for text in sort_keys]))
+        return found if isinstance(ours, Row) else replace(found, rows=ours.height)
     except (Unreadable, UnhashableResult) as error:
         return Comparison(Equality.DIFFERENT, f"the candidate's result cannot be read: {error}")
 

@@ -48,7 +48,12 @@ class Main:
         if self.session is not None:
             self.session.cancel()
 
+    def interrupted(self) -> None:
+        """What the main thread does ends here."""
+        if self.session is not None:
+            self.session.interrupted()
+
 
 if __name__ == "__main__":
     main = Main()
-    serve(main.handlers, on_cancel=main.cancel)
+    serve(main.handlers, on_cancel=main.cancel, on_interrupt=main.interrupted)

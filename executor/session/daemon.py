@@ -1,5 +1,5 @@
 """pyspark's daemon of Python workers, except that it makes itself known, that it waits for workers that end, and that
-workers of a profile pass hand over their calls in time.
+workers of a profile pass hand over their calls in time, and the number of those that nobody took.
 
 A file named by its pid in the folder that the environment names lets the session find its workers; to find them among
 the children of the JVM's hundred threads takes 5 ms.
@@ -21,7 +21,7 @@ from typing import Any
 from pyspark import daemon, worker
 
 from executor.session.peaks import DAEMONS_VARIABLE
-from executor.session.rules import FRAMES_OF_A_CALL, PROFILE_VARIABLE
+from executor.session.rules import FRAMES_OF_A_CALL, PROFILE_VARIABLE, losses
 
 
 class _Signals:
@@ -53,9 +53,20 @@ def _deliver_before(told: Callable[..., Any]) -> Callable[..., Any]:
         delivery = sys.modules.get("snipbench.profiling.delivery")
         if delivery is not None:
             delivery.process.flush()
+            if lost := delivery.process.lost.pop(delivery.REFUSED, 0):
+                _tell_lost(lost)
         return told(*arguments)
 
     return deliver_and_tell
+
+
+def _tell_lost(calls: int) -> None:
+    """Raises OSError, which ends the worker and fails the pass, where nobody listens."""
+    pipe = os.open(losses(Path(os.environ[DAEMONS_VARIABLE])), os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        os.write(pipe, b"%d\n" % calls)
+    finally:
+        os.close(pipe)
 
 
 if __name__ == "__main__":

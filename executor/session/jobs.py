@@ -14,6 +14,7 @@ class JobGroup:
     def __init__(self, context: SparkContext) -> None:
         self._context = context
         self._java: Any = context._jsc.sc()
+        self._client = context._gateway._gateway_client  # kept: a snippet may put what it likes there
         self._number = 0
 
     @property
@@ -43,10 +44,13 @@ class JobGroup:
         executors = self._java.taskScheduler().runningTasksByExecutors().values().mkString(" ")
         return sum(int(count) for count in executors.split())
 
-    def renew_connection(self) -> None:
-        """Drop this thread's connection to the JVM if an interrupt left an unread answer on it."""
-        client = self._context._gateway._gateway_client
-        connection = client.get_thread_connection()
-        if connection is not None and connection not in client.deque:
-            connection.close()
-            client.thread_connection.connection = None
+    def forget_connection(self) -> None:
+        """Have this thread's next call to the JVM make a new connection, if the present one is in the middle of a call.
+
+        The answer that nobody has read would be taken for that of the next call, and so on with each one after it. It
+        is not closed here, where a signal's handler may stand in the midst of reading from it; whoever uses it
+        holds the last reference to it.
+        """
+        connection = self._client.get_thread_connection()
+        if connection is not None and connection not in self._client.deque:
+            self._client.thread_connection.connection = None

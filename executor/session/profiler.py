@@ -11,14 +11,14 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
 from pyspark import SparkContext
 
 from executor.session import code
-from executor.session.rules import FRAMES_OF_A_CALL, PROFILE_VARIABLE
+from executor.session.rules import FRAMES_OF_A_CALL, PROFILE_VARIABLE, losses
 from snipbench import profiling
 from snipbench.errors import ProfileError
 from snipbench.profiling.delivery import REFUSED
@@ -29,11 +29,13 @@ END_SECONDS = 5.0
 
 
 class Profiler:
-    """Of one session. ``lost_calls`` counts those of the last pass's own process that could not be written."""
+    """Of one session. ``lost_calls`` counts those of the last pass, in all its processes, that could not be written."""
 
     def __init__(self, context: SparkContext, daemons: Path) -> None:
         self._context = context
         self._daemons = daemons
+        self._losses = losses(daemons)
+        os.mkfifo(self._losses, 0o600)
         self._daemons_life = 0
         self._workers_may_run = False
         self.recording = False
@@ -49,6 +51,7 @@ class Profiler:
             slot_id: the point that is profiled.
             max_bytes: what one process may write; further calls are counted.
         """
+        told = os.open(self._losses, os.O_RDONLY | os.O_NONBLOCK)
         sink = profiling.DirectorySink(folder, max_bytes=max_bytes)
         profiling.configure(sink=sink, task_id=task_id, slot_id=slot_id)
         lost_before = _lost_calls()
@@ -69,7 +72,8 @@ class Profiler:
                 profiling.configure(sink=None, task_id=None, slot_id=None)
             except ProfileError:  # counted below; configured again, with nothing left to refuse
                 profiling.configure(sink=None, task_id=None, slot_id=None)
-            self.lost_calls = _lost_calls() - lost_before
+            self.lost_calls = _lost_calls() - lost_before + _lost_by_workers(told)
+            os.close(told)
 
     def end_workers(self) -> None:
         """End the daemon of earlier passes, and with it its workers, so that nothing of them is seen in a run."""
@@ -92,6 +96,14 @@ class Profiler:
 def _lost_calls() -> int:
     """Calls of this process that could not be written; those beyond the bound are counted where the others are."""
     return profiling.lost_calls().get(REFUSED, 0)
+
+
+def _lost_by_workers(pipe: int) -> int:
+    text = b""
+    with suppress(BlockingIOError):  # a worker has it open and says nothing
+        while piece := os.read(pipe, 1 << 16):
+            text += piece
+    return sum(int(number) for number in text.split() if number.isdigit())
 
 
 def _is_of_a_pass(pid: int) -> bool:

@@ -99,6 +99,10 @@ class Session:
         """End the Spark jobs of the request under way; called from the channel's reader thread."""
         self._jobs.cancel()
 
+    def interrupted(self) -> None:
+        """The main thread is about to be torn out of what it does, in whatever call to the JVM it is."""
+        self._jobs.forget_connection()
+
     def prepare(self, body: Body) -> Body:
         """Make the views those of the request. Replies with the failure, or views, schemas, and what was made."""
         begun = perf_counter()
@@ -291,7 +295,7 @@ class Session:
         """A new request: its own job group, and the snippets' session active on this thread."""
         if not self._profiler.recording:
             self._profiler.end_workers()
-        self._jobs.renew_connection()
+        self._jobs.forget_connection()
         self._jobs.begin(description)
         self._context._jvm.org.apache.spark.sql.classic.SparkSession.setActiveSession(self._spark._jsparkSession)
 

@@ -79,8 +79,8 @@ class Caller:
         self._thread = threading.Thread(target=self._run, name="callbacks", daemon=True)
 
     def start(self) -> None:
-        """Begin telling; nothing to do without a secret."""
-        if self._settings.callback_secret is not None:
+        """Begin telling; nothing to do without a secret, or without a host that may be called."""
+        if self._settings.callback_secret is not None and self._settings.callback_hosts:
             self._thread.start()
 
     def stop(self) -> None:
@@ -103,17 +103,23 @@ class Caller:
         events, ended = next_events(self._store, task_id, told)
         state = "open"
         for event in events:
-            if event["stage"] is not None and not self._post(callback["url"], event):
+            if event["stage"] is not None and not self._taken(callback, event):
                 state = self._failed(task_id)
                 break
             told = event["sequence"] + 1
         else:
-            self._failures.pop(task_id, None)
             if ended is not None:
-                state = "done" if self._post(callback["url"], _end(ended, told)) else self._failed(task_id)
+                state = "done" if self._taken(callback, _end(ended, told)) else self._failed(task_id)
         if (told, state) != (callback["next"], "open"):
             changed = {**callback, "next": told, "state": state}
             self._store.replace(COLLECTION, changed, expected_version=callback["version"])
+
+    def _taken(self, callback: Document, event: Document) -> bool:
+        """Whether the receiver took the event; only then are its earlier failures forgotten."""
+        taken = self._post(callback["url"], event)
+        if taken:
+            self._failures.pop(str(callback["_id"]), None)
+        return taken
 
     def _post(self, url: str, event: Document) -> bool:
         assert self._settings.callback_secret is not None

@@ -43,6 +43,7 @@ TITLES = {
     500: "Something went wrong here",
     502: "A source answered badly",
     503: "Not available now",
+    504: "A source did not answer in time",
 }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 
 from orchestrator import wiring
 from orchestrator.api.app import create_app
@@ -21,6 +22,9 @@ from orchestrator.settings import ServiceSettings
 from snipbench.clock import SystemClock
 from snipbench.errors import MachineError, UsageError
 from snipbench.store.opening import open_store
+
+GRACE_SECONDS = 3
+"""What requests under way have when the end is asked for."""
 
 
 def check_exposure(host: str, tokens: Tokens | None) -> None:
@@ -75,24 +79,34 @@ def serve(settings: ServiceSettings, host: str, port: int) -> None:
     tokens = None if settings.tokens_file is None else Tokens.read(settings.tokens_file)
     check_exposure(host, tokens)
     log_to(secrets=settings.secrets())
-    signal.signal(signal.SIGTERM, raise_exit)
     with listening(host, port) as listener, service(settings, tokens) as parts:
         shown = f"[{host}]" if ":" in host else host
         print(f"snipbench API at http://{shown}:{listener.getsockname()[1]}", flush=True)  # noqa: T201 - for a person
-        config = uvicorn.Config(
-            create_app(parts), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+        answer(create_app(parts), listener)
 
 
-def raise_exit(*_: object) -> None:
+def answer(app: FastAPI, listener: socket.socket) -> None:
+    """Serve on the socket until SIGTERM or Ctrl-C."""
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _raise_exit(*_: object) -> None:
     """SIGTERM before or after uvicorn, which raises it again when it has ended, must not skip the closing."""
     raise SystemExit(0)
 
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens, made before anything else, so that a taken port costs nothing."""
+    """A socket that listens, made before anything else, so that a taken port costs nothing; SIGTERM ends the process
+    orderly from here on.
+
+    Raises:
+        MachineError: the address is taken.
+    """
+    signal.signal(signal.SIGTERM, _raise_exit)
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family)

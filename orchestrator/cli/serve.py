@@ -10,7 +10,7 @@ import click
 
 from orchestrator.cli import options
 
-ROLES = ("api", "leader", "executor", "monitor", "analyzer", "initializer")
+ROLES = ("api", "leader", "executor", "monitor", "analyzer", "initializer", "gateway")
 
 
 @click.command()
@@ -28,6 +28,8 @@ def serve(role: str, home: Path, host: str, port: int, tokens: Path | None, new_
     through the broker. Without SNIPBENCH_BROKER the API does all of it in its own process, one task at a time.
 
     An `initializer` serves reference databases to the others, by id; only it needs the Docker engine.
+
+    A `gateway` hands questions of the advisor `llm` on to its endpoint; only it needs that network, and the key.
     """
     from dataclasses import replace
 
@@ -35,6 +37,11 @@ def serve(role: str, home: Path, host: str, port: int, tokens: Path | None, new_
 
     if new_token is not None:
         _new_token(new_token, scopes)
+        return
+    if role == "gateway":
+        from orchestrator.gateway import serve as serve_gateway
+
+        serve_gateway(os.environ, host, port)
         return
     settings = read_settings(os.environ, home)
     forget_secrets(os.environ)

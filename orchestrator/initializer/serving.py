@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import uvicorn
-
 from orchestrator import wiring
-from orchestrator.api.serving import listening, raise_exit
+from orchestrator.api.serving import answer, listening
 from orchestrator.databases.docker.engine import connect
 from orchestrator.initializer import statistics
 from orchestrator.initializer.app import Initializer, create_app
@@ -58,12 +55,8 @@ def serve(settings: ServiceSettings, host: str, port: int) -> None:
         UsageError, MachineError: as :func:`initializer`, or the address is taken.
     """
     log_to(secrets=settings.secrets())
-    signal.signal(signal.SIGTERM, raise_exit)
     with listening(host, port) as listener, initializer(settings) as parts:
         app = create_app(parts)
         if settings.databases == "docker" and settings.databases_network is not None:
             statistics.install(app, connect(), settings.databases_network)
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+        answer(app, listener)

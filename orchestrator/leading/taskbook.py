@@ -223,25 +223,19 @@ class TaskBook:
 
     def keep_result(self, result: SnippetResult) -> None:
         """Store what a snippet computed. A hash that differs from an earlier pass is added to ``changed_hashes``."""
-        self.check(cancel=False)
-        document = records.result_to_document(result)
-        if self._store.insert("results", [document]):
-            return
-        earlier_document = self._store.get("results", document["_id"])
-        if earlier_document is None:
-            raise StoreError(f"result {document['_id']} vanished")
-        earlier = records.result_from_document(earlier_document)
-        if earlier.facts is None:
-            merged = result
-        elif result.comparison is not None:
-            merged = replace(earlier, comparison=result.comparison)
-        elif result.facts is None or result.facts.result_hash in {earlier.facts.result_hash, *earlier.changed_hashes}:
-            return
-        else:
-            changed = (*earlier.changed_hashes, result.facts.result_hash)
-            merged = replace(earlier, changed_hashes=changed)
-        self._store.delete("results", {"_id": document["_id"]})
-        self._store.insert("results", [records.result_to_document(merged)])
+        while True:  # a dead leader may have claimed the next version, for some seconds (decision 0061)
+            self.check(cancel=False)
+            document = records.result_to_document(result)
+            if self._store.replace("results", document, expected_version=None):
+                return
+            kept = self._store.get("results", document["_id"])
+            if kept is None:
+                raise StoreError(f"result {document['_id']} vanished")
+            earlier = records.result_from_document(kept)
+            merged = _merged(earlier, result)
+            changed = records.result_to_document(merged)
+            if merged == earlier or self._store.replace("results", changed, expected_version=kept["version"]):
+                return
 
     def keep_profile(self, profile: Profile) -> None:
         """Store a profile pass; the first one of a point counts."""
@@ -256,6 +250,17 @@ class TaskBook:
         """All kept results."""
         found = self._store.find("results", {"task_id": self._task.task_id})
         return [records.result_from_document(document) for document in found]
+
+
+def _merged(earlier: SnippetResult, result: SnippetResult) -> SnippetResult:
+    """What is known of a result after another pass."""
+    if earlier.facts is None:
+        return result
+    if result.comparison is not None:
+        return replace(earlier, comparison=result.comparison)
+    if result.facts is None or result.facts.result_hash in {earlier.facts.result_hash, *earlier.changed_hashes}:
+        return earlier
+    return replace(earlier, changed_hashes=(*earlier.changed_hashes, result.facts.result_hash))
 
 
 def _counts(order: Order) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from analyzer.advisors.briefing import brief_for
 from analyzer.advisors.budget import DEFAULT_TOKENS, TokenBudget
 from analyzer.advisors.choosing import ChosenAdvisor, choose_advisor
+from analyzer.advisors.exchanges import spent_tokens
 from analyzer.advisors.port import Advice, as_variant
 from analyzer.advisors.ranking import Ranked, worst
 from analyzer.advisors.shapes import table_shapes
@@ -96,10 +97,11 @@ class Improver:
         self._analysis = analysis
         self._task_id = material.task.task_id
         self._chosen: ChosenAdvisor = choose_advisor(
-            analysis.advisor, environment, store=parts.store, clock=parts.clock
+            analysis.advisor, environment, store=parts.store, analysis=analysis.name, clock=parts.clock
         )
+        self._kept = documents.resumed(parts.store, self._task_id, analysis.name)
         limit = DEFAULT_TOKENS if analysis.budget is None else analysis.budget.tokens
-        self._budget = TokenBudget(limit)
+        self._budget = TokenBudget(limit, spent=self._spent())
         self._unanswered: list[str] = []
 
     def run(self) -> Document:
@@ -110,7 +112,7 @@ class Improver:
         failure: str | None = None
         try:
             ranked = self._worst()
-            self._prove_all(self._ask(ranked))
+            self._prove_all([*self._unproved(), *self._ask(ranked)])
         except StoreError:
             raise
         except SnipbenchError as error:
@@ -137,6 +139,11 @@ class Improver:
             "ended_at": self._now(),
         }
 
+    def _spent(self) -> int:
+        """Tokens that the analysis cost before it was interrupted; a script's answers have no exchanges."""
+        exchanged = spent_tokens(self._parts.store, self._task_id, self._analysis.name)
+        return max(exchanged, sum(int(made["tokens"]) for made in self._kept))
+
     def _worst(self) -> tuple[Ranked, ...]:
         return worst(
             self._order,
@@ -146,15 +153,21 @@ class Improver:
             experiments=self._analysis.experiments,
         )
 
+    def _unproved(self) -> list[_Asked]:
+        """Advice that was paid for before an interruption and is still to be proved."""
+        found = []
+        for made in self._kept:
+            if made["evidence"] is None:
+                place = documents.place_of(made)
+                original = self._order.experiment(place.ranked.experiment).snippet(place.ranked.snippet)
+                found.append(_Asked(place, made, _candidate(documents.advised(made), original)))
+        return found
+
     def _ask(self, ranked: Sequence[Ranked]) -> list[_Asked]:
-        """Advice on each snippet, stored at once; a snippet that was proved before an interruption is left out."""
-        kept = documents.suggestions_of(self._parts.store, self._task_id, self._analysis.name)
-        finished = {(made["experiment"], made["snippet"]) for made in kept if made["evidence"] is not None}
-        for unproved in kept:
-            if unproved["evidence"] is None:
-                self._parts.store.delete(documents.SUGGESTIONS, {"suggestion_id": unproved["suggestion_id"]})
+        """Advice on each snippet, stored at once; one that has advice from before an interruption is left out."""
+        advised = {(made["experiment"], made["snippet"]) for made in self._kept}
         left = [
-            (number, one) for number, one in enumerate(ranked, start=1) if (one.experiment, one.snippet) not in finished
+            (number, one) for number, one in enumerate(ranked, start=1) if (one.experiment, one.snippet) not in advised
         ]
         plans = self._plans([one for _, one in left])
         asked = []
@@ -184,11 +197,12 @@ class Improver:
         return asked
 
     def _keep(self, number: int, ranked: Ranked, advice: Advice, original: Snippet) -> _Asked:
+        candidate = _candidate(advice, original)
         now = self._parts.clock.now()
         place = documents.SuggestionPlace(self._task_id, self._analysis.name, new_id("suggestion", now), number, ranked)
         document = documents.suggestion_document(place, advice, to_text(now))
         documents.keep_suggestion(self._parts.store, document)
-        return _Asked(place, document, as_variant(advice, original, name=f"{original.name}.improved"[-127:]))
+        return _Asked(place, document, candidate)
 
     def _plans(self, ranked: Sequence[Ranked]) -> dict[str, str]:
         """Spark's plans, for an advisor that reads them; the rules do not. A ``function`` has none."""
@@ -221,7 +235,7 @@ class Improver:
                     place.ranked.snippet,
                     candidate,
                     points=self._points(place.ranked),
-                    advisor=self._chosen.advisor.name,
+                    advisor=one.document["advisor"],
                 )
                 document = documents.judged(one.document, proved.judgement, proved.sandbox)
                 documents.keep_suggestion(self._parts.store, document, proved.steps)
@@ -263,3 +277,7 @@ class Improver:
 
     def _now(self) -> str:
         return to_text(self._parts.clock.now())
+
+
+def _candidate(advice: Advice, original: Snippet) -> Snippet | None:
+    return as_variant(advice, original, name=f"{original.name}.improved"[-127:])

@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from analyzer.advisors.port import Advice, Potential, as_variant
-from analyzer.proof.documents import SUGGESTIONS
+from analyzer.advisors.port import as_variant
+from analyzer.proof.documents import SUGGESTIONS, advised
 from analyzer.proof.steps import Verdict
 from orchestrator.orders import parse_order
 from orchestrator.proving.order_edit import with_code, with_variant
 from snipbench import records
-from snipbench.domain.order import Kind, Order, Role, Snippet
+from snipbench.domain.order import Order, Role, Snippet
 from snipbench.domain.task import OrderRecord
 from snipbench.errors import OrderError, UsageError
 from snipbench.store.port import Document, DocumentStore
@@ -114,18 +114,9 @@ def _record(store: DocumentStore, document: Document) -> OrderRecord:
 
 
 def _variant(document: Document, order: Order, original: Snippet) -> Snippet:
-    advice = Advice(
-        potential=Potential(document["potential"]),
-        suggestions=(),
-        advisor=document["advisor"],
-        code=document["code"],
-        kind=Kind(document["kind"]),
-        entry=document["entry"],
-        returns=document["returns"],
-    )
     taken = {snippet.name for snippet in order.experiment(document["experiment"]).snippets}
     names = (f"{original.name}-improved{number or ''}" for number in (0, *range(2, 1000)))
-    made = as_variant(advice, original, name=next(name for name in names if name not in taken))
+    made = as_variant(advised(document), original, name=next(name for name in names if name not in taken))
     if made is None:
         raise UsageError(f"suggestion {document['suggestion_id']} has no code")
     return made.model_copy(update={"variant_of": original.baseline})

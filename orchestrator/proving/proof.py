@@ -22,8 +22,8 @@ from snipbench.domain.plan import Parameters
 from snipbench.domain.run import Failure
 from snipbench.errors import SnipbenchError
 
-SPOT_CHECKS = 4
-"""About so many pairs of each session have their results compared; which ones, nobody can know beforehand."""
+SPOT_CHECKS = 5
+"""Pairs of each session whose results are compared; which ones, nobody can know beforehand."""
 SURPRISES = 2
 """At so many moments of each session's pairs, drawn by chance, results are compared on another copy of the data. Where
 the rows that go do not matter to the result, an answer that is kept once it stopped changing is right at every pair."""
@@ -71,9 +71,9 @@ class ProofRunner:
     def _equality(self, duel: Duel) -> Iterator[Step]:
         """Results on the clone, the second copy, the mutated ones."""
         yield from self._compare_on(duel, DataCopy.CLONE)
-        if self.plan.unseen is not None:
+        for point in self.plan.unseen:
             began = self._now()
-            step = judge_equality(replace(self._compare(duel, DataCopy.CLONE, self.plan.unseen), unseen=True))
+            step = judge_equality(replace(self._compare(duel, DataCopy.CLONE, point), unseen=True))
             yield replace(step, started_at=began, ended_at=self._now())
         yield from self._compare_on(duel, DataCopy.SECOND)
         strictest = yield from self._compare_on(duel, MUTATED[0])
@@ -85,13 +85,13 @@ class ProofRunner:
         self._show(duel, DataCopy.CLONE)
 
     def _compare_on(self, duel: Duel, copy: DataCopy) -> Generator[Step, None, bool]:
-        """Compare at every point; gives whether the original could take the copy at all of them."""
+        """Compare at every point; gives whether the original had an answer on the copy at all of them."""
         began = self._now()
         self._show(duel, copy)
         whole = True
         for point in self.plan.points:
             step = judge_equality(self._compare(duel, copy, point))
-            whole = whole and step.status is not StepStatus.SKIPPED
+            whole = whole and step.status is not StepStatus.SKIPPED and not step.empty
             yield replace(step, started_at=began, ended_at=self._now())
             began = self._now()
         return whole
@@ -113,7 +113,7 @@ class ProofRunner:
         return replace(compared, comparison=comparison)
 
     def _pairs(self, duel: Duel, name: StepName, order: Sequence[Side], taken: Sequence[DataCopy]) -> list[Step]:
-        """Timed pairs, a random few of them compared; the comparison that decides, if one does, comes first.
+        """Timed pairs, and before them the comparisons of a random few.
 
         ``taken`` are the other copies of the data that the original can take.
         """
@@ -128,6 +128,7 @@ class ProofRunner:
         failures: list[tuple[Side, Failure]] = []
         checks: list[Step] = []
         surprises = _DICE.sample(range(len(order)), SURPRISES if taken else 0)
+        checked = _DICE.sample(range(len(order)), min(SPOT_CHECKS, len(order)))
         for number, first in enumerate(order):
             if number in surprises:
                 checks.append(self._surprise(duel, _DICE.choice(taken)))
@@ -138,7 +139,7 @@ class ProofRunner:
             if runs.values is not None:
                 pairs.append(runs.values)
                 loads.append(runs.original.load_seconds or 0.0)
-                if _DICE.random() < SPOT_CHECKS / len(order):
+                if number in checked:
                     checks.append(self._check(runs, point))
             else:
                 failures += _failures(runs)
@@ -150,8 +151,7 @@ class ProofRunner:
             detail = f"{len(failed)} timed runs failed: {failed[0].kind}: {failed[0].message}"
             timed = replace(timed, status=StepStatus.FAILED, verdict=Verdict.FAILED, detail=detail)
         timed = replace(timed, started_at=began, ended_at=self._now())
-        wrong = [replace(check, started_at=began, ended_at=timed.ended_at) for check in checks if not check.passed]
-        return [*wrong, timed]
+        return [*(replace(check, started_at=began, ended_at=timed.ended_at) for check in checks), timed]
 
     def _surprise(self, duel: Duel, copy: DataCopy) -> Step:
         """An untimed comparison on another copy between two pairs; then the clone is shown again."""
@@ -177,12 +177,12 @@ class ProofRunner:
 
 
 def _taken(steps: Sequence[Step]) -> tuple[DataCopy, ...]:
-    """Copies other than the clone on which the results were equal at every point."""
+    """Copies other than the clone on which the results were equal, with rows, at every point."""
     passed: dict[DataCopy, bool] = {}
     for step in steps:
         if step.data_copy is not None:
             copy = DataCopy(step.data_copy)
-            passed[copy] = passed.get(copy, True) and step.status is StepStatus.PASSED
+            passed[copy] = passed.get(copy, True) and step.status is StepStatus.PASSED and not step.empty
     return tuple(copy for copy, equal in passed.items() if equal and copy not in {DataCopy.CLONE, DataCopy.EMPTY})
 
 

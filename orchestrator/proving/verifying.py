@@ -42,8 +42,9 @@ class Proved:
 
 @contextmanager
 def opened_verifier(parts: Parts, record: OrderRecord, task_id: str) -> Iterator[Verifier]:
-    """A verifier with a judge; what its proofs wrote is removed at the end."""
+    """A verifier with a judge; what its proofs wrote is removed at the end, and before what interrupted ones left."""
     work = parts.home.work / "proofs"
+    shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
     try:
         with parts.sandboxing.judge(work) as referee:

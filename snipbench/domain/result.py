@@ -37,3 +37,5 @@ class Comparison:
     equality: Equality
     reason: str
     differing_rows: tuple[str, ...] = ()
+    rows: int | None = None
+    """Of the baseline's result; None where it is no frame, or was not counted."""

@@ -173,10 +173,18 @@ class _Writer:
             self.named(name, item, depth)
 
     def named(self, name: Any, item: Any, depth: int) -> None:
-        if type(name) is str and redaction.is_secret_name(name):
+        if redaction.is_secret_name(_plain_name(name)):
             self.add(redaction.HIDDEN)
         else:
             self.value(item, depth + 1)
+
+
+def _plain_name(name: Any) -> str:
+    """A key's or parameter's text, without running anything of its own; empty for what is no text."""
+    kind = type(name)
+    if issubclass(kind, str):
+        return name if kind is str else str.__str__(name)
+    return bytes.decode(name, "utf-8", "replace") if issubclass(kind, bytes) else ""
 
 
 def _asked(ask: Callable[..., Any], *values: Any) -> Any:

@@ -20,8 +20,9 @@ from orchestrator.leading.taskbook import TaskBook
 from snipbench.clock import SystemClock, to_text
 from snipbench.domain.database import Database, Tpch
 from snipbench.domain.order import Order
-from snipbench.domain.run import TaskStatus
-from snipbench.domain.task import OrderRecord, Task
+from snipbench.domain.result import Comparison, Equality, ResultFacts
+from snipbench.domain.run import Failure, TaskStatus
+from snipbench.domain.task import OrderRecord, SnippetResult, Task
 from snipbench.errors import LeaderStopped, LeaseLost, SnipbenchError, TaskCancelled, UsageError
 from snipbench.records import task_from_document
 from snipbench.store.opening import open_store
@@ -267,3 +268,31 @@ def test_events_of_several_writers_are_numbered_without_gaps(
     events = list(store.find("events", {"task_id": task_id}))
     assert [event["sequence"] for event in events] == list(range(1, 10))
     assert [event["stage"] for event in events[:3]] == [1, 2, 3]
+
+
+def test_what_later_passes_show_is_added_to_a_result(store: DocumentStore, clock: StillClock, task_id: str) -> None:
+    book = TaskBook.open(store, clock, task_id)
+    first = SnippetResult(task_id, "e", "s", (("n", 1),), "b", "clone-1", ResultFacts("ab", 10, (("a", "int"),)))
+    other = replace(first, facts=ResultFacts("cd", 10, (("a", "int"),)))
+    compared = replace(first, comparison=Comparison(Equality.EQUAL, "the hashes are equal"))
+    for found in (first, other, first, other, compared):
+        book.keep_result(found)
+    (kept,) = book.results()
+    assert (kept.facts, kept.changed_hashes, kept.comparison) == (first.facts, ("cd",), compared.comparison)
+
+
+def test_a_result_waits_for_what_a_dead_leader_claimed(
+    store: DocumentStore, clock: StillClock, task_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where updates are not atomic, the next version of a document may be a dead writer's for some seconds."""
+    book = TaskBook.open(store, clock, task_id)
+    failed = SnippetResult(task_id, "e", "s", (), "s", "clone-1", None, failure=Failure("ValueError", "no"))
+    book.keep_result(failed)
+    refusals = iter([False, False])
+    whole = store.replace
+    monkeypatch.setattr(
+        store, "replace", lambda *given, **named: next(refusals, None) is None and whole(*given, **named)
+    )
+    right = replace(failed, facts=ResultFacts("ab", 1, ()), failure=None)
+    book.keep_result(right)
+    assert book.results() == [right]

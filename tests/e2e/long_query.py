@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,11 +67,13 @@ class LongQuery:
             return []  # the server is gone, and with it whatever it did
 
 
-def under_way(clones: Path, starter: psutil.Process, seconds: float = 240) -> LongQuery:
+def under_way(
+    clones: Path, starter: psutil.Process, others: Collection[psutil.Process] = (), seconds: float = 240
+) -> LongQuery:
     """Wait until the query keeps the server of the one clone in ``clones`` busy, for a session below ``starter``.
 
-    Where a cluster was started there too, its executors belong to the session, its master and worker do not; nor does
-    a session in the tests' own process.
+    Where a cluster was started there too, its executors belong to the session, its master and worker do not; nor do
+    ``others``: what other tests left running there for those after them.
     """
     deadline = time.monotonic() + seconds
     watching: psycopg.Connection[Any] | None = None
@@ -82,8 +84,8 @@ def under_way(clones: Path, starter: psutil.Process, seconds: float = 240) -> Lo
             with suppress(ValueError):  # half of it is written
                 served = database_from_document(json.loads(file.read_text()))
                 watching = psycopg.connect(**served.admin.parameters, autocommit=True)
-    below = starter.children(recursive=True)
-    session = [one for one in below if "java" in one.name() and one.ppid() != os.getpid()]
+    below = set(starter.children(recursive=True)) - set(others)
+    session = [one for one in below if "java" in one.name()]
     session = [one for one in session if not CLUSTER & set(one.cmdline())]
     assert session
     return LongQuery(session, watching)

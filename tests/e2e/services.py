@@ -36,8 +36,11 @@ class Services:
 
     def start(self, *roles: str) -> None:
         for role in roles:
-            started = process(self.log, "serve", role, "--home", self._home, **self._variables)
-            self.running[role] = self._stack.enter_context(started)
+            self.running[role] = self.another(role)
+
+    def another(self, role: str) -> subprocess.Popen[bytes]:
+        """One more of a role, which is not killed by its name."""
+        return self._stack.enter_context(process(self.log, "serve", role, "--home", self._home, **self._variables))
 
     def kill(self, role: str) -> None:
         """SIGKILL; what it started must be gone as well."""

@@ -22,8 +22,14 @@ from .serving import api, submitted
 pytestmark = [pytest.mark.spark, pytest.mark.postgres, pytest.mark.timeout(600)]
 
 
+@pytest.fixture
+def others() -> list[psutil.Process]:
+    """What earlier tests left running below this process."""
+    return psutil.Process().children(recursive=True)
+
+
 @pytest.fixture(params=["in one process", pytest.param("by services", marks=pytest.mark.redis)])
-def served(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> Iterator[str]:
+def served(request: pytest.FixtureRequest, others: list[psutil.Process], home: Path, tmp_path: Path) -> Iterator[str]:
     """The address of an API."""
     with ExitStack() as stack:
         if request.param == "in one process":
@@ -35,12 +41,14 @@ def served(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> Iterat
         yield url
 
 
-def cancelled_within_two_seconds(url: str, order: Path, home: Path, processes: int) -> None:
+def cancelled_within_two_seconds(
+    url: str, order: Path, home: Path, others: list[psutil.Process], processes: int
+) -> None:
     """An order's query, under way in a session of so many JVMs, is gone so soon after the cancel, and its clone too."""
     clones = home / "databases" / "clones"
     with Client(url) as client:
         task_id = submitted(order, url)
-        query = long_query.under_way(clones, psutil.Process())
+        query = long_query.under_way(clones, psutil.Process(), others)
         assert len(query.session) == processes
         with alone():
             client.post(f"/tasks/{task_id}/cancel")
@@ -49,11 +57,15 @@ def cancelled_within_two_seconds(url: str, order: Path, home: Path, processes: i
         until(lambda: list(clones.iterdir()) == [])
 
 
-def test_cancel_ends_a_long_query_within_two_seconds(home: Path, tmp_path: Path, served: str) -> None:
-    cancelled_within_two_seconds(served, long_query.write_order(tmp_path), home, 1)
+def test_cancel_ends_a_long_query_within_two_seconds(
+    home: Path, tmp_path: Path, others: list[psutil.Process], served: str
+) -> None:
+    cancelled_within_two_seconds(served, long_query.write_order(tmp_path), home, others, 1)
 
 
-def test_cancel_ends_a_long_query_on_a_cluster_within_two_seconds(home: Path, tmp_path: Path) -> None:
+def test_cancel_ends_a_long_query_on_a_cluster_within_two_seconds(
+    home: Path, tmp_path: Path, others: list[psutil.Process]
+) -> None:
     with spark_cluster(tmp_path) as master, api(home, tmp_path) as url:
         # The driver, and the worker's executor.
-        cancelled_within_two_seconds(url, long_query.write_order(tmp_path, master, CONF), home, 2)
+        cancelled_within_two_seconds(url, long_query.write_order(tmp_path, master, CONF), home, others, 2)

@@ -62,7 +62,7 @@ def outcome(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     order = tmp_path_factory.mktemp("unruly") / "unruly.yaml"
     order.write_text(ORDER, "utf-8")
     # The snippet that cannot be interrupted costs this long twice, for nothing that is shown here.
-    done = run_command("run", order, "--home", home, "--json", SNIPBENCH_RESULT_GRACE_SECONDS="5")
+    done = run_command("run", order, "--home", home, "--json", SNIPBENCH_RESULT_GRACE_SECONDS="12")
     found = json_of(done)
     assert done.returncode == 1, done.stderr
     return found

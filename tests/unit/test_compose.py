@@ -11,13 +11,15 @@ import pytest
 from click.testing import CliRunner
 from ruamel.yaml import YAML
 
+from analyzer.advisors.choosing import choose_advisor
 from orchestrator.cli.serve import ROLES
-from orchestrator.settings import read_settings
+from orchestrator.settings import ServiceSettings, read_settings
 
 ROOT = Path(__file__).parents[2]
 OURS = ("api", "leader", "executor", "monitor", "analyzer", "initializer")
 NEED_DATABASES = ("leader", "executor", "monitor")
 """Those that ask the initializer, which has to be ready first."""
+ADVISOR = ("OPENAI_BASE_URL", "SNIPBENCH_ADVISOR_TIMEOUT_SECONDS")
 HEALTHY = {"condition": "service_healthy"}
 
 
@@ -75,23 +77,77 @@ def test_only_the_api_is_published_and_only_on_the_loopback_unless_told(compose:
     assert compose["networks"]["inside"] == {"internal": True}
     api = compose["services"]["api"]
     assert api["environment"]["SNIPBENCH_API_TOKENS_FILE"] == "/run/secrets/api_tokens"
-    assert api["secrets"] == ["api_tokens"]
+    assert api["secrets"] == ["api_tokens", "callback_secret", "gitlab_token"]
+    private = {"callback_secret", "gitlab_token"}
+    assert [name for name, one in compose["services"].items() if private & {*one.get("secrets", ())}] == ["api"]
+
+
+def test_every_secret_is_declared_with_a_file_that_make_up_makes(compose: dict[str, Any]) -> None:
+    script = (ROOT / "deploy" / "up").read_text("utf-8")
+    used = {name for service in compose["services"].values() for name in service.get("secrets", ())}
+    assert used == compose["secrets"].keys()
+    for name, secret in compose["secrets"].items():
+        folder, _, file = secret["file"].rpartition("/")
+        assert folder == "${SNIPBENCH_SECRETS:-./deploy/secrets}", name
+        assert f"keep {file}" in script, name
+
+
+def test_only_the_gateway_reaches_a_language_model_and_has_its_key(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    assert [name for name, one in services.items() if "outside" in one["networks"]] == ["api", "gateway"]
+    assert [name for name, one in services.items() if "advisor_key" in one.get("secrets", ())] == ["gateway"]
+    gateway = services["gateway"]
+    assert gateway["profiles"] == ["llm"]
+    assert gateway["volumes"] == []
+    assert gateway["command"][:2] == ["serve", "gateway"]
+    assert "gateway" in ROLES
+    assert gateway["environment"].keys() == {*ADVISOR, "OPENAI_API_KEY_FILE"}
+    assert gateway["environment"]["OPENAI_API_KEY_FILE"] == "/run/secrets/advisor_key"
+    asks = services["executor"]["environment"]
+    port = gateway["command"][gateway["command"].index("--port") + 1]
+    assert asks["OPENAI_BASE_URL"] == f"http://gateway:{port}/v1"
+    unset = {name: re.sub(r"\$\{[^}]*\}", "", str(value)) for name, value in asks.items()}
+    assert choose_advisor("llm", unset).fallback == (
+        "no model is set (SNIPBENCH_ADVISOR_MODEL), so the advisor is rules instead of llm"
+    )
 
 
 def test_settings_read_what_compose_sets(compose: dict[str, Any], tmp_path: Path) -> None:
-    environment = {
-        name: re.sub(r"\$\{[^}]*\}", "", str(value))
-        for name, value in compose["services"]["leader"]["environment"].items()
-    }
-    token = tmp_path / "token"
-    token.write_text("shared")
-    assert environment["SNIPBENCH_INITIALIZER_TOKEN_FILE"] == "/run/secrets/initializer_token"
-    settings = read_settings(environment | {"SNIPBENCH_INITIALIZER_TOKEN_FILE": str(token)}, tmp_path)
+    settings = settings_of(compose, "leader", tmp_path, initializer_token="shared")
     assert settings.databases == "initializer"
     assert settings.initializer_token is not None
     assert settings.initializer_token.value in settings.secrets()
     assert settings.store.startswith("mongodb://mongo")
     assert settings.broker == "redis://redis:6379/0"
+
+
+def test_the_api_signs_callbacks_and_has_a_gitlab_token_only_where_one_was_given(
+    compose: dict[str, Any], tmp_path: Path
+) -> None:
+    files = {"api_tokens": "{}", "callback_secret": "signs"}
+    settings = settings_of(compose, "api", tmp_path, **files, gitlab_token="")
+    assert settings.tokens_file == tmp_path / "api_tokens"
+    assert settings.callback_secret is not None
+    assert settings.callback_secret.value == "signs"
+    assert settings.gitlab_token is None
+    settings = settings_of(compose, "api", tmp_path, **files, gitlab_token="glpat-1\n")
+    assert settings.gitlab_token is not None
+    assert settings.secrets() == ("glpat-1", "signs")
+    for name in ("SOURCE_HOSTS", "CALLBACK_HOSTS", "GITLAB_URL"):
+        assert compose["services"]["api"]["environment"][f"SNIPBENCH_{name}"] == f"${{SNIPBENCH_{name}:-}}"
+
+
+def settings_of(compose: dict[str, Any], service: str, folder: Path, **secrets: str) -> ServiceSettings:
+    """What a service reads of its environment where no variable is set and its secrets are these."""
+    assert sorted(secrets) == sorted(compose["services"][service]["secrets"])
+    environment = {
+        name: re.sub(r"\$\{[^}]*\}", "", str(value))
+        for name, value in compose["services"][service]["environment"].items()
+    }
+    for name, secret in secrets.items():
+        (folder / name).write_text(secret)
+    read = {name: value.replace("/run/secrets", str(folder)) for name, value in environment.items()}
+    return read_settings(read, folder)
 
 
 def test_make_up_looks_for_workers_that_are_ready_where_they_say_so(compose: dict[str, Any], tmp_path: Path) -> None:

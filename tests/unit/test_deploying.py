@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import shutil
 import socket
@@ -118,13 +119,33 @@ def test_secrets_are_made_once_whole_and_readable_by_nobody_else(machine: Machin
     assert [call.split()[3] for call in looked] == ["leader", "executor", "monitor", "analyzer", "analyzer"]
     assert f"ready at http://127.0.0.1:{machine.variables['SNIPBENCH_PORT']};" in made.stdout
     files = {path.name: path for path in machine.secrets.iterdir()}
-    assert sorted(files) == ["initializer-token", "s3-keys.json", "token", "tokens.json"]
+    assert sorted(files) == [
+        "advisor-key",
+        "callback-secret",
+        "gitlab-token",
+        "initializer-token",
+        "s3-credentials",
+        "s3-keys.json",
+        "token",
+        "tokens.json",
+    ]
     assert machine.secrets.stat().st_mode & 0o777 == 0o700
     assert files["token"].stat().st_mode & 0o777 == 0o600
     assert files["token"].read_text() == "snip_secret\n"
     assert json.loads(files["tokens.json"].read_text()) == {"tokens": ["entry"]}
-    assert json.loads(files["s3-keys.json"].read_text())["identities"][0]["credentials"][0]["secretKey"]
+    (keys,) = json.loads(files["s3-keys.json"].read_text())["identities"][0]["credentials"]
+    assert keys["secretKey"]
+    profile = configparser.ConfigParser()
+    profile.read(files["s3-credentials"])
+    assert dict(profile["default"]) == {
+        "aws_access_key_id": keys["accessKey"],
+        "aws_secret_access_key": keys["secretKey"],
+    }
+    assert len(files["callback-secret"].read_text()) > 30
+    assert files["callback-secret"].read_text() != files["initializer-token"].read_text()
+    assert files["gitlab-token"].read_text() == files["advisor-key"].read_text() == ""
     assert "snip_secret" not in made.stdout + made.stderr
+    files["gitlab-token"].write_text("glpat-1")
     kept = {name: path.read_text() for name, path in files.items()}
 
     files["initializer-token"].write_text("")  # an earlier version was interrupted here

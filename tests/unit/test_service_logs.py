@@ -92,7 +92,13 @@ def test_what_holds_a_secret_is_not_inherited_by_children() -> None:
 
 
 @pytest.mark.parametrize(
-    "environment", [{"SNIPBENCH_GITLAB_TOKEN_FILE": "/none"}, {"SNIPBENCH_MAX_BODY_BYTES": "many"}]
+    "environment",
+    [
+        {"SNIPBENCH_GITLAB_TOKEN_FILE": "/none"},
+        {"SNIPBENCH_CALLBACK_SECRET_FILE": "/dev/null"},
+        {"SNIPBENCH_INITIALIZER_TOKEN_FILE": "/dev/null"},
+        {"SNIPBENCH_MAX_BODY_BYTES": "many"},
+    ],
 )
 def test_settings_that_cannot_be_had_are_wrong_use(tmp_path: Path, environment: dict[str, str]) -> None:
     with pytest.raises(UsageError):

@@ -6,7 +6,6 @@ that name the home, the clone and the process that answers for it.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from orchestrator.databases.docker.engine import connect
 from orchestrator.databases.docker.images import find_image
 from orchestrator.databases.docker.place import on_the_host
 from orchestrator.databases.docker.servers import ContainerServers
-from orchestrator.databases.docker.strategies import Overlays, Strategy, choose
+from orchestrator.databases.docker.strategies import Overlays, OverlayTrial, Strategy, choose
 from orchestrator.databases.docker.template import DATA, Mounted, Template
 from orchestrator.databases.generators import generator_for
 from orchestrator.databases.install import find_install
@@ -66,8 +65,7 @@ class DockerProvider:
         self._prototypes = PrototypeStore(self._root, self._servers, self._clock)
         self._clones = CloneStore(self._root, self._servers, self._clock)
         self._overlays = Overlays(self._client, self._template)
-        self._overlay_refusal: tuple[str | None] | None = None
-        self._lock = threading.Lock()
+        self._overlay_trial = OverlayTrial(self._try_overlay)
 
     def take_over(self) -> None:
         """Answer for what a former process left that served databases from this home, as the only one that does.
@@ -95,7 +93,9 @@ class DockerProvider:
                 f"prototype {prototype.prototype_key} was not built with image {kind.image.name} "
                 f"({kind.image.image_id}): prepare it anew"
             )
-        strategy = choose(database.clone, self._root, prototype, tables, lambda: self._no_overlay(kind))
+        strategy = choose(
+            database.clone, self._root, prototype, tables, lambda: self._overlay_trial.refusal(kind.image.image_id)
+        )
         directory = self._clones.reserve(prototype.prototype_key, owner)
         try:
             began = self._clock.monotonic()
@@ -172,13 +172,9 @@ class DockerProvider:
         refuse_if_different(manifest, target)
         return Mounted(target, DATA), target
 
-    def _no_overlay(self, kind: ContainerKind) -> str | None:
-        """Whether overlays can be had is tried once."""
-        with self._lock:
-            if self._overlay_refusal is None:
-                scratch = self._clones.reserve("none", "trying an overlay")
-                try:
-                    self._overlay_refusal = (self._overlays.refusal(kind.image.image_id, scratch),)
-                finally:
-                    self._clones.release(scratch.name)
-            return self._overlay_refusal[0]
+    def _try_overlay(self, image_id: str) -> str | None:
+        scratch = self._clones.reserve("none", "trying an overlay")
+        try:
+            return self._overlays.refusal(image_id, scratch)
+        finally:
+            self._clones.release(scratch.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,30 +100,53 @@ class Overlays:
         return Mounted(str(volume.name), DATA)
 
     def refusal(self, image_id: str, scratch: Path) -> str | None:
-        """Why there can be no overlays in this home, found by trying in ``scratch``; None if there can."""
+        """Why there can be no overlays in this home, found by trying in ``scratch``; None if there can.
+
+        Raises:
+            DatabaseError: the engine did not mount one; it may another time.
+        """
         if awkward := AWKWARD & set(str(self.template.host_root)):
             return f"the home's path has {''.join(sorted(awkward))!r} in it, which a mount's options cannot carry"
         lower = scratch / "lower"
         lower.mkdir(mode=0o700)
         self.template.account.own(lower)
-        try:
-            mounted = self.make(lower, scratch)
-            own = self.template.labels(scratch.name)
-            run_program(
-                self.client,
-                self.template,
-                image_id,
-                "/bin/sh",
-                ["-c", f"echo tried >{DATA}/file"],
-                what="an overlay was tried",
-                mounts=(mounted,),
-                labels=own,
-            )
-        except DatabaseError as error:
-            return f"the engine cannot mount one here ({error})"
+        mounted = self.make(lower, scratch)
+        run_program(
+            self.client,
+            self.template,
+            image_id,
+            "/bin/sh",
+            ["-c", f"echo tried >{DATA}/file"],
+            what="an overlay was tried",
+            mounts=(mounted,),
+            labels=self.template.labels(scratch.name),
+        )
         if not (scratch / "upper" / "file").exists():
             return "the engine mounts directories of another machine than this one"
         return None
+
+
+class OverlayTrial:
+    """Whether overlays can be had: tried until the answer is sure. Safe to use from several threads.
+
+    Args:
+        refusal: tries with an image, as :meth:`Overlays.refusal`.
+    """
+
+    def __init__(self, refusal: Callable[[str], str | None]) -> None:
+        self._refusal = refusal
+        self._sure: tuple[str | None] | None = None
+        self._lock = threading.Lock()
+
+    def refusal(self, image_id: str) -> str | None:
+        """Why there are no overlays, for this clone at least; None if there are."""
+        with self._lock:
+            if self._sure is None:
+                try:
+                    self._sure = (self._refusal(image_id),)
+                except DatabaseError as error:  # a busy engine, or an image that was removed: not so the next time
+                    return f"the engine mounted no overlay this time ({error})"
+            return self._sure[0]
 
 
 def layers(workspace: Path, account: Account) -> tuple[Path, Path]:

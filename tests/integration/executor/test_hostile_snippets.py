@@ -183,6 +183,21 @@ def test_a_snippet_that_never_ends_is_cancelled_and_the_session_goes_on(
     assert runner.engine.lost is None
 
 
+def test_an_answer_of_the_jvm_that_nobody_read_is_not_taken_for_the_next_one(runner: Any) -> None:
+    code = """
+def run(spark):
+    jvm = spark._jvm
+    try:
+        jvm.java.lang.Thread.sleep(1250)
+    finally:
+        jvm.java.lang.System.nanoTime()
+"""
+    outcome = runner.run(runner.call("dataframe", code), timeout_seconds=0.5)
+    assert outcome.status is RunStatus.TIMEOUT
+    assert runner.engine.lost is None
+    assert runner.ok(runner.call("sql", CONTROL)).spark["jobs"]
+
+
 def test_a_statement_of_the_database_ends_with_its_run(runner: Any) -> None:
     runner.prepare(tables=(Table(name="orders"), Table(name="slow")))
     outcome = runner.run(runner.call("sql", "select * from slow"), timeout_seconds=1.0)

@@ -123,6 +123,24 @@ def test_calls_beyond_the_bound_are_counted(runner: Any, database: Any, tmp_path
     assert len(rows) + overflow == made
 
 
+def test_calls_that_workers_cannot_write_are_counted_as_lost(runner: Any, database: Any, tmp_path: Path) -> None:
+    """A file stands where the folder should be: root writes wherever it may not."""
+    (tmp_path / "file").touch()
+    request = ProfileRequest(tmp_path / "file", "task-1", "profile-lost", 1 << 26)
+    call = runner.call("python_udf", CODE["python_udf"], MOST, **UDF)
+    for _ in range(2):  # the second time by workers that have lost calls before
+        facts = runner.engine.profile(call, request, 60.0)
+        assert facts.failure is None
+        assert facts.lost_calls == 2 * rows_of_input(database, 2000)
+    raising = runner.call("python_udf", "def run(quantity):\n    raise ValueError(quantity)\n", MOST, **UDF)
+    facts = runner.engine.profile(raising, request, 60.0)
+    assert facts.failure is not None
+    assert facts.failure.kind == "ValueError"
+    assert facts.lost_calls >= 1
+    _, rows, _ = profiled(runner, call, tmp_path / "calls")
+    assert len(rows) == 2 * rows_of_input(database, 2000)
+
+
 def test_workers_of_a_pass_are_gone_before_the_next_run_and_nothing_is_profiled_there(
     runner: Any, tmp_path: Path
 ) -> None:

@@ -62,6 +62,8 @@ class Rewrite:
     original: str
     code: str
     kind: str = "sql"
+    caught: str = "another result on mutated"
+    """Where a wrong one is found out, and by what."""
 
 
 def _frame(body: str) -> str:
@@ -105,9 +107,24 @@ WRONG = (
     Rewrite("negatives are forgotten", "total", "select sum(abs(units)) as s from sales"),
     Rewrite("case is ignored", "named", "select id from sales where lower(product) = 'p1'"),
     Rewrite("a trailing blank is ignored", "noted", "select id from sales where rtrim(note) = 'n1'"),
-    Rewrite("not sorted", "sorted", "select id, weight from sales"),
-    Rewrite("an integer overflows", "millions", "select sum(units * 1000000) as s from sales"),
-    Rewrite("text compared as numbers", "greatest", "select cast(max(cast(code as int)) as string) as m from sales"),
+    Rewrite(
+        "not sorted",
+        "sorted",
+        "select id, weight from sales",
+        caught="another result on clone: the rows are not in the baseline's order",
+    ),
+    Rewrite(
+        "an integer overflows",
+        "millions",
+        "select sum(units * 1000000) as s from sales",
+        caught="fails on extreme, where the original does not: ArithmeticException",
+    ),
+    Rewrite(
+        "text compared as numbers",
+        "greatest",
+        "select cast(max(cast(code as int)) as string) as m from sales",
+        caught="fails on mutated, where the original does not: NumberFormatException",
+    ),
     Rewrite("inner for left join", "names", "select s.id, h.name from sales s join shops h on h.id = s.shop"),
     Rewrite("mean over all rows", "mean", "select sum(units) / count(*) as a from sales"),
     Rewrite(
@@ -118,6 +135,7 @@ WRONG = (
             "    return result.cache()"
         ),
         "dataframe",
+        caught="LeftCachedView",
     ),
     Rewrite(
         "kept from the first run",
@@ -127,26 +145,50 @@ WRONG = (
         "    return spark.range(1).selectExpr(f'{builtins.kept_answer}L as n')\n",
         "dataframe",
     ),
-    Rewrite("lazy", "loop:units", "def run(frame):\n    return (int(value) for value in frame['units'])\n", "function"),
-    Rewrite("half away from zero", "round:weight", "select floor(weight + 0.5D) * 1.0D from sales"),
+    Rewrite(
+        "lazy",
+        "loop:units",
+        "def run(frame):\n    return (int(value) for value in frame['units'])\n",
+        "function",
+        caught="ReturnedIterator",
+    ),
+    Rewrite(
+        "half away from zero",
+        "round:weight",
+        "select floor(weight + 0.5D) * 1.0D from sales",
+        caught="another result on clone",
+    ),
     Rewrite("modulo with the sign of the dividend", "modulo:units", "select units % 7 from sales"),
     Rewrite("the range of the keys", "all", "select count(*) as n from sales where id between 1 and 2000"),
     Rewrite("as many rows as there are", "tenth", "select id, weight * 0.1D as w from sales limit 2000"),
-    Rewrite("no greatest of nothing", "greatest", "select code as m from sales order by code desc nulls last limit 1"),
-    Rewrite("zero for nothing", "total", "select coalesce(sum(units), 0) as s from sales"),
+    Rewrite(
+        "no greatest of nothing",
+        "greatest",
+        "select code as m from sales order by code desc nulls last limit 1",
+        caught="another result on empty",
+    ),
+    Rewrite(
+        "zero for nothing", "total", "select coalesce(sum(units), 0) as s from sales", caught="another result on empty"
+    ),
     Rewrite("everybody has a partner", "partners", "select id from sales where shop is not null"),
     Rewrite(
         "NaN becomes NULL",
         "plus:weight",
         "import pandas as pd\n\n\ndef run(x: pd.Series) -> pd.Series:\n    return x + 1.0\n",
         "pandas_udf",
+        caught="another result on extreme",
     ),
     Rewrite(
         "only English letters",
         "lower:word",
         "select translate(product, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz') from sales",
     ),
-    Rewrite("a text is short", "lower:word", "select lower(substr(product, 1, 100)) from sales"),
+    Rewrite(
+        "a text is short",
+        "lower:word",
+        "select lower(substr(product, 1, 100)) from sales",
+        caught="another result on extreme",
+    ),
     Rewrite(
         "kept on disk",
         "all",
@@ -178,6 +220,7 @@ WRONG = (
         _connected("delete from sales where units is null")
         + "    return spark.sql('select count(*) as n from sales')\n",
         "dataframe",
+        caught="permission denied",
     ),
 )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from analyzer.proof.judging import Compared, judge_equality
+from analyzer.proof.judging import Compared, judge, judge_equality
 from analyzer.proof.planning import MUTATED, DataCopy, Side
 from analyzer.proof.screening import refusals
 from analyzer.proof.steps import Step, StepStatus, Verdict
@@ -109,8 +109,10 @@ def _judged(arena: Arena, copy: DataCopy, original: WrittenResult, candidate: Wr
 
 @pytest.mark.parametrize("name", [rewrite.name for rewrite in WRONG])
 def test_a_wrong_or_cheating_rewrite_is_not_accepted(courses: dict[str, Course], name: str) -> None:
-    steps = courses[name].steps
-    assert steps[-1].verdict in {Verdict.WRONG_RESULT, Verdict.FAILED}, [step.detail for step in steps]
+    """And not by accident: what was meant to give it away did."""
+    course = courses[name]
+    assert course.rewrite.caught in course.steps[-1].detail, [step.detail for step in course.steps]
+    assert judge(course.steps).verdict in {Verdict.WRONG_RESULT, Verdict.FAILED}
 
 
 def test_most_wrong_rewrites_give_the_right_result_on_the_data_that_is_there(courses: dict[str, Course]) -> None:

@@ -40,3 +40,11 @@ def test_an_endpoint_that_took_more_than_it_was_allowed_leaves_nothing() -> None
     budget = TokenBudget(100)
     budget.reserve(60).settle(1_000)
     assert (budget.spent, budget.left) == (1_000, 0)
+
+
+def test_what_was_spent_before_counts() -> None:
+    budget = TokenBudget(100, spent=80)
+    assert (budget.spent, budget.left) == (80, 20)
+    with pytest.raises(BudgetSpent):
+        budget.reserve(21)
+    assert TokenBudget(100, spent=120).left == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.databases import cloning
-from orchestrator.databases.docker.strategies import Strategy, choose
+from orchestrator.databases.docker.strategies import OverlayTrial, Strategy, choose
 from orchestrator.databases.port import Prototype
 from snipbench.domain.order import CloneChoice
 from snipbench.errors import DatabaseError
@@ -81,3 +81,22 @@ def test_what_the_order_asks_for_is_done_or_refused() -> None:
         chosen(CloneChoice.OVERLAY, overlay="no mounts here")
     with pytest.raises(DatabaseError, match="reflink is not to be had"):
         chosen(CloneChoice.REFLINK)
+
+
+@pytest.mark.parametrize("sure", [None, "the home's path has ',' in it"])
+def test_what_is_sure_of_overlays_is_tried_once_and_an_error_of_the_engine_again(sure: str | None) -> None:
+    answers: list[str | DatabaseError | None] = [DatabaseError("busy"), DatabaseError("no such image"), sure]
+    asked: list[str] = []
+
+    def attempt(image_id: str) -> str | None:
+        asked.append(image_id)
+        answer = answers.pop(0)
+        if isinstance(answer, DatabaseError):
+            raise answer
+        return answer
+
+    trial = OverlayTrial(attempt)
+    assert trial.refusal("a") == "the engine mounted no overlay this time (busy)"
+    assert trial.refusal("b") == "the engine mounted no overlay this time (no such image)"
+    assert [trial.refusal(image) for image in "cde"] == [sure] * 3
+    assert asked == ["a", "b", "c"]

@@ -39,8 +39,30 @@ def by_chance(slot: Slot, noise: random.Random) -> float:
     return random.Random(f"{slot.snippet}{slot.parameters}").lognormvariate(0, 1) * noise.lognormvariate(0, 0.01)
 
 
+def by_template(slot: Slot, noise: random.Random) -> float:
+    """Cost that follows nothing but the template: drawn once for all its snippets and points."""
+    del noise
+    return random.Random(slot.snippet.partition("-")[0]).lognormvariate(0, 1)
+
+
 def order_of(templates: int, analyses: tuple[Analysis, ...] = ()) -> Order:
     """``templates`` templates, each in three depths at two sizes."""
+    return _order(templates, lambda number, depth: nested_loops(depth, f"word{number}"), (10, 100), analyses)
+
+
+def order_apart(templates: int) -> Order:
+    """``templates`` templates that differ in length, each in three forms whose words are those of other templates."""
+
+    def code(number: int, form: int) -> str:
+        lines = ["def run(size):", "    total = 0", *["    total += 1"] * (1 + number), "    return total"]
+        return "\n".join([f"# word{(number + 4 * form) % templates}", *lines])
+
+    return _order(templates, code, (10,))
+
+
+def _order(
+    templates: int, code: Callable[[int, int], str], sizes: tuple[int, ...], analyses: tuple[Analysis, ...] = ()
+) -> Order:
     snippets = []
     for number in range(templates):
         names = [f"t{number:02d}-depth{depth}" for depth in (1, 2, 3)]
@@ -49,7 +71,7 @@ def order_of(templates: int, analyses: tuple[Analysis, ...] = ()) -> Order:
                 Snippet(
                     name=name,
                     kind=Kind.FUNCTION,
-                    code=nested_loops(depth, f"word{number}"),
+                    code=code(number, depth),
                     template=names[0],
                     role=Role.BASELINE if depth == 1 else Role.VARIANT,
                     variant_of=None if depth == 1 else names[0],
@@ -61,7 +83,7 @@ def order_of(templates: int, analyses: tuple[Analysis, ...] = ()) -> Order:
         tables=(),
         warmups=1,
         repetitions=2,
-        parameters={"size": (10, 100)},
+        parameters={"size": sizes},
         snippets=tuple(snippets),
     )
     shop = Database(name="shop", dataset=Tpch(generator="tpch", scale=0.01))
@@ -100,9 +122,11 @@ class Corpora:
     """Makers of made-up tasks, handed out by a fixture since test folders are no packages."""
 
     order_of: Callable[..., Order] = order_of
+    order_apart: Callable[[int], Order] = order_apart
     write: Callable[..., None] = write_corpus
     by_loops: Seconds = by_loops
     by_chance: Seconds = by_chance
+    by_template: Seconds = by_template
 
 
 @pytest.fixture(scope="session")

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import fsspec
 import pytest
+from click.testing import CliRunner, Result
 
 from analyzer.landing import learned_rows
 from analyzer.landing.arrow import arrow_table
 from analyzer.models.artifact import Artifact, ModelRefused, load
+from analyzer.models.baselines import BASELINES, out_of_fold
 from analyzer.models.classify import run_classify
+from analyzer.models.features import LeakError
+from analyzer.models.grouping import Fold
 from analyzer.models.predicting import predict_order
 from analyzer.models.training_table import build_table
+from orchestrator.cli import cli
 from snipbench.clock import SystemClock
 from snipbench.domain.analysis import Classes, Classify, Metric, Preprocess, Search
+from snipbench.domain.order import Kind
 from snipbench.errors import UsageError
 from snipbench.lake.tables import TABLES
 from snipbench.store.port import Document
@@ -163,6 +171,85 @@ def test_noise_makes_no_claim(store: SqliteStore, tmp_path: Path, corpora: Any) 
     assert "does not show that the model is better" in report["sentence"]
 
 
+def test_cost_that_only_the_template_tells_makes_no_claim(store: SqliteStore, tmp_path: Path, corpora: Any) -> None:
+    """Whoever has seen another snippet of the template knows the class: a leak would be a perfect model."""
+    corpora.write(store, "task-1", corpora.order_apart(12), corpora.by_template)
+    report = classify(store, tmp_path, ANALYSIS.model_copy(update={"search": Search(trials=1)}))
+    assert report["verdict"] == "not_better"
+    assert report["macro_f1"]["value"] < 0.6
+    assert report["templates"] == 12
+
+
+def test_baselines_are_not_judged_on_templates_that_they_have_seen(store: SqliteStore, corpora: Any) -> None:
+    corpora.write(store, "task-1", corpora.order_of(4), corpora.by_loops)
+    rows = build_table(store, "task-1", ANALYSIS).rows
+    held = tuple(place for place, row in enumerate(rows) if row.group == "t00-depth1")
+    others = tuple(place for place in range(len(rows)) if place not in held)
+    classes = ["low"] * len(rows)
+    given = out_of_fold(BASELINES[0], rows, classes, [Fold(others, held)], seed=1)
+    assert [given[place] for place in held] == ["low"] * 6
+    with pytest.raises(LeakError, match="t00-depth1"):
+        out_of_fold(BASELINES[0], rows, classes, [Fold((*others, held[0]), held[1:])], seed=1)
+
+
+ORDER = """\
+name: not-run
+databases: {shop: {dataset: {generator: tpch, scale: 1}}}
+experiments:
+  - name: loops
+    database: shop
+    tables: []
+    parameters: {size: [100]}
+    snippets:
+      - name: deep
+        kind: function
+        code: |
+CODE
+"""
+
+
+def predict(learned: Any, *arguments: object) -> Result:
+    store, models, _ = learned
+    assert store.count("models") == 1
+    command = ["predict", *map(str, arguments), "--home", str(models.parent)]
+    return CliRunner().invoke(cli, command, standalone_mode=False)
+
+
+def test_predict_tells_the_class_of_an_order_that_was_not_run(learned: Any, corpora: Any, tmp_path: Path) -> None:
+    code = corpora.order_of(11).experiments[0].snippet("t10-depth3").code
+    (tmp_path / "order.yaml").write_text(ORDER.replace("CODE", indent(code, " " * 10)))
+    done = predict(learned, tmp_path / "order.yaml")
+    assert done.exception is None, done.output
+    first, told = done.stdout.splitlines()
+    assert first.startswith(f"wall_seconds by model {learned[2]['model']['id']} of 20")
+    assert re.match(
+        r"high +loops/deep size=100 +\(.*high \d+%; most like loops/t\d\d-depth\d, which is \w+; sizes of the", told
+    )
+    assert done.stderr == "", "the model is better than its baselines: nothing to beware of"
+
+
+def test_predict_prints_as_json_what_it_found_for_a_task(learned: Any) -> None:
+    found = json.loads(predict(learned, "task-1", "--json").stdout)
+    assert found["model"]["model_id"] == learned[2]["model"]["id"]
+    assert len(found["predictions"]) == 60
+    assert {made["class"] for made in found["predictions"]} == {"low", "medium", "high"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refusal"),
+    [
+        (("task-nobody",), "there is no task 'task-nobody'; `snipbench list` shows all"),
+        (("nowhere.yaml",), "nowhere.yaml"),
+        (("task-1", "--model", "model-nobody"), "there is no model 'model-nobody'; there are model-"),
+    ],
+)
+def test_predict_says_what_is_wrong_in_one_error(learned: Any, arguments: tuple[str, ...], refusal: str) -> None:
+    done = predict(learned, *arguments)
+    assert getattr(done.exception, "exit_code", None) == 2, done.exception
+    assert refusal in str(done.exception)
+    assert done.stdout == ""
+
+
 def test_too_little_data_says_so_and_leaves_no_model(store: SqliteStore, tmp_path: Path, corpora: Any) -> None:
     corpora.write(store, "task-1", corpora.order_of(4), corpora.by_loops)
     report = classify(store, tmp_path)
@@ -182,6 +269,21 @@ def test_features_know_nothing_of_the_runs(store: SqliteStore, corpora: Any) -> 
     one, other = (build_table(store, task, ANALYSIS) for task in ("slow", "random"))
     assert [row.features for row in one.rows] == [row.features for row in other.rows]
     assert [row.target for row in one.rows] != [row.target for row in other.rows]
+
+
+def test_the_same_python_code_of_two_kinds_is_one_group_and_sql_is_apart(store: SqliteStore, corpora: Any) -> None:
+    order = corpora.order_of(4)
+    kinds = dict(
+        zip(("t00", "t01", "t02", "t03"), (*["python_udf", "arrow_python_udf"], *["sql", "function"]), strict=True)
+    )
+    same = [
+        one.model_copy(update={"kind": Kind(kinds[one.name[:3]]), "code": "same" if one.name[:3] != "t03" else "other"})
+        for one in order.experiments[0].snippets
+    ]
+    experiment = order.experiments[0].model_copy(update={"snippets": tuple(same)})
+    corpora.write(store, "task-1", order.model_copy(update={"experiments": (experiment,)}), corpora.by_loops)
+    groups = {row.template[:3]: row.group[:3] for row in build_table(store, "task-1", ANALYSIS).rows}
+    assert groups == {"t00": "t00", "t01": "t00", "t02": "t02", "t03": "t03"}
 
 
 def test_listed_tasks_are_joined_by_id_and_by_name_of_the_order(store: SqliteStore, corpora: Any) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 
+import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
 from analyzer.models.adequacy import shortcomings
+from analyzer.models.evaluation import Effort, evaluate
+from analyzer.models.examples import Examples
 from analyzer.models.features import LeakError
 from analyzer.models.grouping import Fold, assert_no_leak, groups_of, make_folds
 from analyzer.models.labels import LABELS, bounds_of
@@ -25,6 +28,17 @@ def test_planted_template_on_both_sides_is_caught() -> None:
     folds[2] = Fold((*folds[2].train, stolen), folds[2].test[1:])
     with pytest.raises(LeakError, match=f"fold 2: on both sides stand {GROUPS[stolen]}$"):
         assert_no_leak(GROUPS, folds)
+
+
+def test_evaluation_refuses_a_fold_with_a_template_on_both_sides_before_anything_is_searched() -> None:
+    examples = Examples(pd.DataFrame({"py_lines": range(36)}), tuple(CLASSES), (1.0,) * 36, tuple(GROUPS))
+    folds = list(make_folds(CLASSES, GROUPS, 4, seed=1))
+    kept = folds[1].test[1:]
+    folds[1] = Fold((*folds[1].train, folds[1].test[0]), kept)
+    told: list[str] = []
+    with pytest.raises(LeakError, match="fold 1: on both sides stand"):
+        evaluate(examples, folds, Effort(1, 1.0, 1, lambda: 0.0, told.append))
+    assert told == []
 
 
 def test_every_row_is_judged_once() -> None:

@@ -6,6 +6,7 @@ import json
 import time
 from collections import namedtuple
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 import pytest
 
@@ -196,6 +197,30 @@ Pair = namedtuple("Pair", ["user", "token"])
 def test_fields_of_secret_like_names_are_hidden(text_of):
     assert text_of(Login("ann", "hunter2")) == "Login(user='ann', password=<redacted>, notes=[])"
     assert text_of(Pair("ann", "hunter2")) == "Pair(user='ann', token=<redacted>)"
+
+
+class Field(StrEnum):
+    PASSWORD = "password"
+
+
+class Header(str):
+    """A text with a will of its own."""
+
+    def __str__(self):
+        raise AssertionError("asked for its text")
+
+    __repr__ = __format__ = lower = encode = __getitem__ = __str__
+
+
+@pytest.mark.parametrize("key", [Field.PASSWORD, b"password", Header("Authorization")], ids=["enum", "bytes", "own"])
+def test_keys_of_secret_like_names_are_hidden_whatever_their_type(drain, key):
+    profile(always=True)(lambda value: None)({key: ["hunter2"]})
+    profile(always=True)(lambda value: None)([{"user": "ann", key: ("x", b"hunter2")}])
+    assert not any("hunter2" in str(value) for row in drain() for value in row.values())
+
+
+def test_the_value_behind_a_key_that_is_no_text_is_written(text_of):
+    assert text_of({1: "one", b"\xff": "two", None: "none"}) == "{1: 'one', b'\\xff': 'two', None: 'none'}"
 
 
 @pytest.mark.parametrize(

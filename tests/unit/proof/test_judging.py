@@ -124,6 +124,29 @@ def test_without_any_mutated_copy_nothing_is_verified() -> None:
     assert judge(whole(equal=equal)).verdict is Verdict.INCONCLUSIVE
 
 
+def bare(copy: DataCopy) -> Step:
+    return judge_equality(Compared(copy, "", Comparison(Equality.EQUAL, "so it is", rows=0)))
+
+
+@pytest.mark.parametrize(
+    ("without", "verdict"),
+    [
+        ({DataCopy.SECOND}, Verdict.INCONCLUSIVE),
+        ({DataCopy.MUTATED}, Verdict.INCONCLUSIVE),
+        ({DataCopy.CLONE, DataCopy.SECOND, DataCopy.MUTATED}, Verdict.INCONCLUSIVE),
+        ({DataCopy.CLONE, DataCopy.SECOND}, Verdict.VERIFIED),
+        ({DataCopy.EMPTY}, Verdict.VERIFIED),
+    ],
+)
+def test_results_without_a_row_show_nothing_where_there_should_be_one(without: set[DataCopy], verdict: Verdict) -> None:
+    """A search for what should not be there finds nothing on good data; the mutated copies have some."""
+    copies = (DataCopy.CLONE, DataCopy.SECOND, DataCopy.MUTATED, DataCopy.EMPTY)
+    equal = [SCREENED, *(bare(copy) if copy in without else equality(copy) for copy in copies)]
+    judgement = judge(whole(equal=equal))
+    assert judgement.verdict is verdict
+    assert ("no row" in judgement.evidence.lower()) is (without != {DataCopy.EMPTY})
+
+
 @pytest.mark.parametrize("copy", [DataCopy.CLONE, DataCopy.SECOND])
 def test_an_original_that_fails_on_the_data_itself_leaves_the_proof_open(copy: DataCopy) -> None:
     assert judge([SCREENED, skipped(copy)]).verdict is Verdict.INCONCLUSIVE

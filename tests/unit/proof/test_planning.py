@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from analyzer.proof.judging import LEAST_PAIRS
-from analyzer.proof.planning import MAX_POINTS, PAIRS, pair_order, plan_proof, unseen_point
+from analyzer.proof.planning import MAX_POINTS, PAIRS, pair_order, plan_proof, unseen_points
 from snipbench.domain.order import Scalar
 
 POINTS = tuple((("n", number),) for number in range(9))
@@ -42,15 +42,27 @@ def test_a_proof_without_a_point_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("value", "other"),
-    [(30_000, 26_250), (-16, -14), (0, 2), (2, 1), (0.05, 0.04375), ("1995-03-15", "1995-02-06"), (True, False)],
+    [
+        *((30_000, 26_250), (-16, -14), (0, 2), (2, 1), (0.05, 0.04375), (True, False)),
+        *(("1995-03-15", "1995-02-06"), ("1995-03-15 12:00:00", "1995-02-06 12:00:00")),
+        *(("1995-03-15T12:00:00+01:00", "1995-02-06T12:00:00+01:00"), ("A", "Ax"), ("1995-03", "1995-03x")),
+    ],
 )
 def test_results_are_compared_at_a_point_that_the_order_does_not_have(value: Scalar, other: Scalar) -> None:
-    assert unseen_point([(("most", value),)], "select :most") == (("most", pytest.approx(other)),)
+    expected = other if isinstance(other, str) else pytest.approx(other)
+    assert unseen_points([(("most", value),)], "select :most") == ((("most", expected),),)
 
 
 def test_the_unseen_point_is_none_of_the_order_s_and_varies_what_the_original_names() -> None:
     points = [(("most", number), ("other", 5)) for number in (8, 7, 6, 2)]
-    assert unseen_point(points, "where a < :most") == (("most", 5), ("other", 5))
-    assert unseen_point(points, "where a < :mostly") is None
-    assert unseen_point([(("mode", "fast"),)], ":mode") is None, "nobody knows which other texts there are"
-    assert unseen_point([()], "select 1") is None
+    assert unseen_points(points, "where a < :most") == ((("most", 5), ("other", 5)),)
+    assert unseen_points(points, "where a < :mostly") == ()
+    assert unseen_points([()], "select 1") == ()
+
+
+def test_texts_differ_at_a_point_of_their_own_since_an_original_may_refuse_them() -> None:
+    points = [(("most", 8), ("flag", flag)) for flag in ("A", "Ax")]
+    assert unseen_points(points, "where a < :most and b = :flag") == (
+        (("most", 7), ("flag", "A")),
+        (("most", 8), ("flag", "Axx")),
+    )

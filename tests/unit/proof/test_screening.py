@@ -62,6 +62,13 @@ QUERY = snippet("sql", "select 1")
         ("import math\ndef run(x):\n    math.kept[x] = 1\n    return x\n", "math.kept"),
         ("import datetime\ndel datetime.datetime\n" + RUN, "datetime.datetime"),
         ("import pandas as pd\ndef run(x):\n    return pd.read_csv('/tmp/x')\n", "read_csv()"),
+        ("import pandas as pd\npd.set_option('mode.copy_on_write', x)\n" + RUN, "set_option()"),
+        (
+            "import pandas as pd\n@pd.api.extensions.register_series_accessor('kept')\nclass Kept:\n    memo = {}\n"
+            + RUN,
+            "register_series_accessor()",
+        ),
+        ("import decimal\ndecimal.setcontext(decimal.Context(prec=3))\n" + RUN, "setcontext()"),
         ("class Late(list):\n    pass\n" + RUN, "derives from list"),
         ("class Late(metaclass=type):\n    pass\n" + RUN, "metaclass"),
         ("def walk(x):\n    return x\n", "no function 'run'"),
@@ -87,6 +94,9 @@ def test_code_that_reaches_for_what_no_snippet_needs_is_refused_with_a_plain_rea
         "spark._jvm.java.lang.System.exit(0)",
         "spark.table('t').createOrReplaceTempView('u')",
         "spark.sql(\"select reflect('java.lang.System', 'exit', 0)\")",
+        "spark.sql('select `java_method`(\\'java.lang.System\\', \\'exit\\', 0)')",
+        "spark.table('t').select(F.call_function('java_method', F.lit('java.lang.System')))",
+        "spark.table('t').select(call_function(name, 1))",
         "spark.stop()",
         "spark.table('t').write.saveAsTable('u')",
         "setdefault(spark, 'kept')\n    spark.kept = 1",
@@ -97,7 +107,11 @@ def test_a_frame_that_leaves_something_behind_or_goes_round_the_views_is_refused
 
 
 @pytest.mark.parametrize(
-    "code", ["select * from parquet.`/etc/x`", "select java_method('a', 'b')", "select * from a.b"]
+    "code",
+    [
+        *("select * from parquet.`/etc/x`", "select java_method('a', 'b')", "select * from a.b"),
+        *("select `java_method`('a', 'b')", "select java_method/**/('a', 'b')", "select reflect -- \n ('a', 'b')"),
+    ],
 )
 def test_a_query_that_goes_round_the_views_is_refused(code: str) -> None:
     assert refusals(QUERY, snippet("sql", code))
@@ -115,6 +129,7 @@ def test_a_query_that_goes_round_the_views_is_refused(code: str) -> None:
         "import pandas as pd\ndef run(x):\n    table = pd.DataFrame(x)\n    table['y'] = 1\n    return table.x\n",
         "from datetime import date\ndef run(x):\n    return date(x.year, 1, 1)\n",
         "def run(*rows):\n    _, first = 1, rows[0]\n    return slice(1, 2).stop + first._1\n",
+        "from pyspark.sql import functions as F\ndef run(x):\n    return F.call_function('abs', 'x')\n",
         "class Pair:\n    def __init__(self, a):\n        self.a = a\n" + RUN,
     ],
 )
