@@ -22,9 +22,9 @@ AFAR = Target("database:shop", container_id="abc")
         ("process", [EXECUTOR, GROUPED], ["process", "process"]),
         ("auto", [EXECUTOR], ["process"]),
         ("auto", [EXECUTOR, GROUPED], ["process", "cgroup"]),
-        ("auto", [EXECUTOR, AFAR], ["process", "docker"]),
+        pytest.param("auto", [EXECUTOR, AFAR], ["process", "docker"], marks=pytest.mark.docker),
         ("cgroup", [EXECUTOR, GROUPED], ["process", "cgroup"]),
-        ("docker", [EXECUTOR, GROUPED], ["process", "docker"]),
+        pytest.param("docker", [EXECUTOR, GROUPED], ["process", "docker"], marks=pytest.mark.docker),
     ],
 )
 def test_each_target_gets_the_source_that_suits_it(name: str, targets: list[Target], chosen: list[str]) -> None:
