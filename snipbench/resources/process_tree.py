@@ -18,6 +18,7 @@ from snipbench.errors import MonitorError
 from snipbench.resources.kept import Gone, Kept
 from snipbench.resources.port import Target, TargetGone
 from snipbench.resources.proc_file import ProcessGone, descriptor_budget
+from snipbench.resources.process_list import ProcessList
 from snipbench.resources.tree_ledger import TreeLedger, TreeReading
 
 
@@ -41,6 +42,7 @@ class ProcessTreeSource:
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._ledgers = Kept(self._ledger)
+        self._processes = ProcessList()
         self._budget = descriptor_budget()
 
     def name_for(self, target: Target) -> str:
@@ -64,6 +66,7 @@ class ProcessTreeSource:
         """See the port."""
         with self._lock:
             self._ledgers.close()
+            self._processes.close()
 
     @contextmanager
     def _telling(self, target: Target) -> Iterator[None]:
@@ -79,7 +82,7 @@ class ProcessTreeSource:
     def _ledger(self, target: Target) -> TreeLedger:
         if target.pid is None:
             raise MonitorError(f"{target.name}: the process source needs a process id")
-        return TreeLedger(target.pid, may_keep=self._may_keep, proportional=self._memory == "pss")
+        return TreeLedger(target.pid, self._processes, may_keep=self._may_keep, proportional=self._memory == "pss")
 
     def _may_keep(self) -> bool:
         return sum(ledger.size for ledger in self._ledgers) < self._budget

@@ -16,12 +16,15 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from snipbench.resources.proc_file import TICK_SECONDS, ProcessFile, ProcessGone, ProcessList, Stat
+from snipbench.resources.proc_file import TICK_SECONDS, ProcessFile, ProcessGone, Stat
+from snipbench.resources.process_list import ProcessList
 
 _PASSES = 10
 _RECHECK_SECONDS = 5.0
 """How often processes known to be somebody else's are looked at again, in case a number was given away twice."""
 _TWO_TICKS = round(2e9 * TICK_SECONDS)
+_IDLE_SECONDS = 1.0
+"""How long a process that has not run at all is taken to be as it was. Others can take memory from it meanwhile."""
 
 
 @dataclass(slots=True)
@@ -64,6 +67,9 @@ class Member:
     memory_bytes: int | None = None
     exact: bool = False
     io_known: bool = True
+    _clock: int | None = None
+    """Its own CPU time just before all counters were read."""
+    _read_at: float = 0.0
 
     @property
     def reaped(self) -> int:
@@ -89,14 +95,19 @@ class Member:
     def look(self, *, proportional: bool) -> None:
         """Read all counters; nothing changes unless all could be read.
 
+        One that has not run since is not read: only what runs counts CPU time or bytes, reaps, becomes a zombie.
+
         Raises:
             ProcessGone: it ended.
         """
+        own, now = self.file.cpu_nanoseconds(), time.monotonic()
+        if own is not None and own == self._clock and not proportional and now - self._read_at < _IDLE_SECONDS:
+            return
         stat = self.same()
-        own = self.file.cpu_nanoseconds()
         io = self.file.io_bytes()
         memory = self.file.proportional_bytes() if proportional else stat.resident_bytes
         self.stat, self.memory_bytes, self.exact, self.io_known = stat, memory, own is not None, io is not None
+        self._clock, self._read_at = own, now
         user, system = stat.user + stat.reaped_user, stat.system + stat.reaped_system
         cpu = (stat.user + stat.system if own is None else own) + self.reaped
         self.use = Use(cpu, user, system, *(io or (self.use.read, self.use.write)))
@@ -121,6 +132,7 @@ class TreeLedger:
 
     Args:
         pid: the root.
+        processes: which there are; others may ask it too.
         may_keep: asked for each new process whether it may keep its descriptors.
         proportional: memory as proportional set size, else resident set size.
 
@@ -128,11 +140,12 @@ class TreeLedger:
         ProcessGone: there is no such process.
     """
 
-    def __init__(self, pid: int, *, may_keep: Callable[[], bool], proportional: bool) -> None:
+    def __init__(self, pid: int, processes: ProcessList, *, may_keep: Callable[[], bool], proportional: bool) -> None:
         self._may_keep = may_keep
         self._proportional = proportional
         self._members: dict[int, Member] = {}  # parents before children
-        self._processes = ProcessList()
+        self._processes = processes
+        self._generation = 0
         self._foreign: set[int] = set()
         self._foreign_since = time.monotonic()
         self._leaders: set[int] = set()
@@ -183,7 +196,6 @@ class TreeLedger:
         for member in self._members.values():
             member.file.close()
         self._members.clear()
-        self._processes.close()
 
     def _look_at_all(self) -> list[Member]:
         ended = []
@@ -202,19 +214,19 @@ class TreeLedger:
         now = time.monotonic()
         if now - self._foreign_since > _RECHECK_SECONDS:
             self._foreign.clear()
-            self._processes.look_anew()
+            self._generation = 0
             self._foreign_since = now
-        pids = self._processes.changed()
-        if pids is None:
+        generation = self._processes.look()
+        if generation == self._generation:
             return
-        self._foreign.intersection_update(pids)
+        self._generation = generation
+        self._foreign &= self._processes.numbers
         unknown: dict[int, Stat] = {}
-        for pid in pids:
-            if pid not in self._members and pid not in self._foreign:
-                try:
-                    unknown[pid] = ProcessFile(pid, keep=False).stat()
-                except (ProcessGone, PermissionError):
-                    continue
+        for pid in self._processes.numbers - self._foreign - self._members.keys():
+            try:
+                unknown[pid] = ProcessFile(pid, keep=False).stat()
+            except (ProcessGone, PermissionError):
+                continue
         grew = True
         while grew:
             ours = [pid for pid, stat in unknown.items() if self._is_ours(stat)]

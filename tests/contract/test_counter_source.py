@@ -220,6 +220,28 @@ def test_two_targets_do_not_mix(
     assert cpu_between(before[1], source.read(idle)) < ELSE
 
 
+def test_new_children_of_each_of_two_targets_are_seen_at_once(source: CounterSource, processes: Processes) -> None:
+    pair = [processes.start() for _ in "ab"]
+    targets = [obedient.target(name) for obedient, name in zip(pair, "ab", strict=True)]
+    assert [source.read(target).processes for target in targets] == [1, 1]
+    for obedient in pair:
+        obedient.do("forked(lambda: time.sleep(60))")
+    assert [source.read(target).processes for target in targets] == [2, 2]
+
+
+def test_memory_of_a_process_that_slept_is_seen_as_soon_as_it_runs(
+    source: CounterSource, target: Target, obedient: Obedient
+) -> None:
+    before, still = source.read(target), source.read(target)
+    obedient.do("kept = b'x' * 50_000_000")
+    after = source.read(target)
+    assert before.memory_bytes is not None
+    assert still.memory_bytes is not None
+    assert after.memory_bytes is not None
+    assert after.memory_bytes - still.memory_bytes == pytest.approx(50e6, rel=0.05)
+    assert still.memory_bytes == pytest.approx(before.memory_bytes, abs=1e6)
+
+
 def test_a_target_that_ended_is_gone_and_stays_gone(source: CounterSource, target: Target, obedient: Obedient) -> None:
     source.read(target)
     source.look(target)
