@@ -49,7 +49,7 @@ class Brief:
 
     ``input_columns`` are names and Spark SQL types of the columns of ``input``; ``None`` where they are not known.
     ``result_columns`` likewise of the result. ``metrics`` are medians over the runs by name with unit suffix (Spark's
-    own, the time account's, CPU and memory); missing is ``None``.
+    own, CPU and memory); missing is ``None``.
     """
 
     task_id: str

@@ -94,12 +94,16 @@ class DataCopies:
                     f"ALTER ROLE {role} IN DATABASE {_quoted(self._admin.database)} SET search_path = {path}".encode()
                 )
 
-    def disturb(self, number: int) -> None:
+    def disturb(self, number: int) -> int:
         """Delete a few rows of the clone's own tables: a thousandth, at least one, none of a very small table.
+
+        Returns:
+            How many rows: 0 where all tables are very small, or views.
 
         Raises:
             DatabaseError: the database is away.
         """
+        deleted = 0
         with self._session() as session:
             # Rows that others refer to may go too: only this clone sees it, and each side sees the same.
             session.execute("SET session_replication_role = replica")
@@ -111,7 +115,10 @@ class DataCopies:
                 chosen = f"SELECT ctid FROM {table} TABLESAMPLE BERNOULLI (1) ORDER BY hashtext(ctid::text || '{salt}')"
                 if relation.rows < SMALL_ROWS:
                     chosen = f"SELECT ctid FROM {table} ORDER BY hashtext(ctid::text || '{salt}')"
-                session.execute(f"DELETE FROM {table} WHERE ctid IN ({chosen} LIMIT {few})".encode())
+                deleted += session.execute(
+                    f"DELETE FROM {table} WHERE ctid IN ({chosen} LIMIT {few})".encode()
+                ).rowcount
+        return deleted
 
     def _read(self, session: psycopg.Connection[Any]) -> tuple[Relation, ...]:
         if self._relations is None:

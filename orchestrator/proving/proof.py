@@ -29,7 +29,10 @@ SURPRISES = 2
 the rows that go do not matter to the result, an answer that is kept once it stopped changing is right at every pair."""
 MOST_FAILURES = 3
 """So many failed runs of a side end the pairs."""
-
+UNVARIED = (
+    "nothing could be changed between the pairs: every table is a view or has too few rows, and no parameter is a "
+    "large whole number; an answer that is kept would look fast"
+)
 _DICE = random.SystemRandom()
 """Decides which pairs are checked. A seed could be known to what is checked."""
 
@@ -135,6 +138,8 @@ class ProofRunner:
                 if not checks[-1].passed:
                     break
             point = variation.next(duel, number)
+            if point is None:
+                return [*checks, Step(name, StepStatus.INCONCLUSIVE, UNVARIED, verdict=Verdict.INCONCLUSIVE)]
             runs = duel.time_pair(first, point)
             if runs.values is not None:
                 pairs.append(runs.values)

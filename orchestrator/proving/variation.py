@@ -14,8 +14,8 @@ LEAST_NUMBER = 100
 class Variation:
     """What changes from pair to pair.
 
-    Rows of the clone where each run reads them anew; where Spark keeps them (``source: cached``) a whole-number
-    parameter, and where there is none the rows again, which then have to be cached again before every pair.
+    Rows of the clone where each run reads them anew, and whole-number parameters where no row can go; where Spark keeps
+    the rows (``source: cached``) it is the other way round: they have to be cached again before every pair.
     """
 
     def __init__(self, copies: DataCopies, point: Parameters, original: Snippet, *, cached: bool) -> None:
@@ -24,19 +24,23 @@ class Variation:
         self._cached = cached
         text = f"{original.input or ''} {original.code}"
         # A parameter of the experiment that the snippet does not take would change nothing.
-        self._varied = [name for name, value in point if _amount(value) and name in text] if cached else []
+        self._varied = [name for name, value in point if _amount(value) and name in text]
 
-    def next(self, duel: Duel, number: int) -> Parameters:
-        """Change something; the parameters of the next pair."""
-        if self._varied:
-            return tuple(
-                (name, value - number - 1 if name in self._varied and isinstance(value, int) else value)
-                for name, value in self._point
-            )
-        self._copies.disturb(number)
+    def next(self, duel: Duel, number: int) -> Parameters | None:
+        """Change something; the parameters of the next pair. None where there is nothing that could be changed."""
+        if self._cached and self._varied:
+            return self._moved(number)
+        if not self._copies.disturb(number):
+            return self._moved(number) if self._varied else None
         if self._cached:
             duel.prepare()
         return self._point
+
+    def _moved(self, number: int) -> Parameters:
+        return tuple(
+            (name, value - number - 1 if name in self._varied and isinstance(value, int) else value)
+            for name, value in self._point
+        )
 
 
 def _amount(value: object) -> bool:

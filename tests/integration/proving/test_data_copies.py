@@ -124,9 +124,18 @@ def test_the_clone_is_as_it_was_until_it_is_disturbed(clone: ReferenceDatabase, 
     whole = "select (select count(*) from lines), (select count(*) from shops), (select sum(units) from lines)"
     before = seen(clone, whole)
     assert before[:2] == (9_000, 300)
-    copies.disturb(0)
-    copies.disturb(1)
+    assert [copies.disturb(number) for number in (0, 1)] == [9 + 1 + 1] * 2
     assert seen(clone, whole)[:2] == (8_982, 298)
+
+
+def test_very_small_tables_and_views_are_left_and_that_is_told(clone: ReferenceDatabase) -> None:
+    copies = DataCopies(clone.admin, clone.run, ("few", "wide"), seed=7)
+    with psycopg.connect(**clone.admin.parameters, autocommit=True) as session:
+        session.execute("create table few as select generate_series(1, 199) as a")
+        session.execute("analyze few")
+    assert copies.disturb(0) == 0
+    with psycopg.connect(**clone.admin.parameters) as session:
+        assert session.execute("select count(*) from few").fetchone() == (199,)
 
 
 def test_what_the_candidate_s_role_does_to_itself_is_not_done_to_the_original_s(

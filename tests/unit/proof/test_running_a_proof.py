@@ -34,6 +34,8 @@ class World:
 
     data: str = "clone"
     changes: int = 0
+    few: bool = False
+    """Whether no table has rows to spare."""
     bare: set[str] = field(default_factory=set)
     """Copies on which every result is without a row."""
     parameters: Any = ()
@@ -43,8 +45,9 @@ class World:
         self.data = copy.value
         self.log.append(f"show {copy.value}")
 
-    def disturb(self, number: int) -> None:
-        self.changes += 1
+    def disturb(self, number: int) -> int:
+        self.changes += not self.few
+        return int(not self.few)
 
     @property
     def truth(self) -> str:
@@ -355,6 +358,27 @@ def test_views_that_spark_keeps_are_made_anew_for_every_pair_where_no_parameter_
     assert stage.prove(honest, cached=True, points=(point,))[0] is Verdict.VERIFIED
     assert stage.world.changes == 40
     assert sum(line.startswith("prepare candidate") for line in stage.world.log) > 40
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_where_no_row_can_go_parameters_vary(stage: Stage, cached: bool) -> None:
+    stage.world.few = True
+    met: list[Any] = []
+
+    def noting(world: World) -> str:
+        met.append(world.parameters)
+        return world.truth
+
+    assert stage.prove(noting, cached=cached)[0] is Verdict.VERIFIED
+    assert len(set(met)) > 20, "a value for every pair"
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_where_nothing_can_change_between_pairs_nothing_is_proved(stage: Stage, cached: bool) -> None:
+    stage.world.few = True
+    verdict, steps = stage.prove(honest, cached=cached, points=((("rows", 3),),))
+    assert verdict is Verdict.INCONCLUSIVE
+    assert steps[-1].detail.startswith("nothing could be changed between the pairs")
 
 
 def test_a_session_that_does_not_start_leaves_the_proof_open(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
