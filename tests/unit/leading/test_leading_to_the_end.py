@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from executor.calls import SessionFacts, SessionSpec
+from executor.calls import SessionFacts, SessionSpec, SnippetCall
 from orchestrator import environment, tasks
 from orchestrator.intake import inlined, new_ids, take_in
 from orchestrator.leading.leader import lead
@@ -20,9 +20,10 @@ from orchestrator.leading.lease import TaskLease, TaskSettled, change_task
 from orchestrator.leading.parts import Parts
 from snipbench.clock import to_text
 from snipbench.domain.event import WATCHING_MEASURED
+from snipbench.domain.result import Comparison, ResultFacts
 from snipbench.domain.run import TaskStatus
 from snipbench.domain.task import Lease, Task
-from snipbench.errors import LeaderStopped, LeaseLost, StoreAway
+from snipbench.errors import LeaderStopped, LeaseLost, SessionLost, StoreAway
 from snipbench.store.sqlite import SqliteStore
 from tests.unit.leading.memory import CLOCK, ORDER, MemoryEngine, World, task_of, whole
 
@@ -138,6 +139,37 @@ def test_a_session_started_again_repeats_its_warm_ups_before_it_takes_results(
     assert lead(parts, task_id) is TaskStatus.COMPLETED
     assert first[:5] == ["result", "result", "run", "run", "run"]
     assert done[len(first) :][:5] == ["run", "run", "result", "result", "run"]
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_session_lost_while_results_are_compared_costs_no_run_and_is_not_tried_again(
+    parts: Parts, world: World, task_id: str, monkeypatch: pytest.MonkeyPatch, cancelled: bool
+) -> None:
+    compared: list[str] = []
+
+    def lost(self: MemoryEngine, _: SnippetCall, variant: SnippetCall, **__: Any) -> Comparison:
+        compared.append(self.session_id)
+        if cancelled:
+            tasks.cancel(parts.store, task_id)
+        self.kill()
+        self.lost = "memory cap"
+        raise SessionLost("memory cap")
+
+    monkeypatch.setattr(
+        MemoryEngine, "fingerprint", lambda _, call, **__: ResultFacts(call.snippet.name, 1, (("one", "int"),))
+    )
+    monkeypatch.setattr(MemoryEngine, "compare", lost, raising=False)
+    status = lead(parts, task_id)
+    assert compared == ["session-1"]
+    (result,) = parts.store.find("results", {"task_id": task_id, "snippet": "variant"})
+    if cancelled:
+        assert (status, result["comparison"], world.runs) == (TaskStatus.CANCELLED, None, 0)
+        return
+    assert status is TaskStatus.COMPLETED
+    whole(parts, task_id)
+    assert {run["status"] for run in parts.store.find("runs", {"task_id": task_id})} == {"ok"}
+    assert result["comparison"]["equality"] == "inconclusive"
+    assert "memory cap" in result["comparison"]["reason"]
 
 
 def test_a_leader_that_was_overtaken_writes_nothing_more_and_clears_up(
