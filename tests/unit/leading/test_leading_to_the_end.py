@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from executor.calls import SessionFacts, SessionSpec, SnippetCall
+from monitor.segment import segments
+from monitor.spool import Spool
 from orchestrator import environment, tasks
 from orchestrator.intake import inlined, new_ids, take_in
 from orchestrator.leading.leader import lead
@@ -265,3 +267,17 @@ def test_what_watching_costs_is_measured_once_where_the_order_asks_for_it(parts:
     assert len({tuple(pair) for pair in pairs[::2]}) == 2, "which of them is first is chance"
     assert parts.store.count("samples", {"stream_id": "watching"}) == 0 < parts.store.count("samples")
     assert list(parts.home.work.iterdir()) == []
+
+
+def test_what_a_killed_monitor_left_is_not_sent_to_the_store_of_the_pairs(parts: Parts, world: World) -> None:
+    order = ORDER.replace("interval: 50ms", "interval: 50ms, pairs: 12")
+
+    def kill_a_monitor(number: int) -> None:
+        if number == 2 * (1 + 4) + 1:  # the first run of the pairs
+            spool = Spool(parts.home.spool, "killed", 1 << 20)
+            spool.append({"_id": "left"})
+            spool.close()
+
+    world.at_run = kill_a_monitor
+    assert lead(parts, take_in(parts.store, CLOCK, inlined(order), {}, new_ids(CLOCK)).task_id) is TaskStatus.COMPLETED
+    assert len(segments(parts.home.spool / "killed")) == 1
