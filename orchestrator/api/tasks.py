@@ -58,7 +58,7 @@ def cancel(task_id: str, service: The, _: Controller) -> TaskModel:
     """Ask for a task's end. What runs is ended within seconds; what was recorded stays."""
     service.task(task_id)
     try:
-        asked.cancel(service.store, task_id)
+        asked.cancel(service.store, service.clock, task_id)
     except UsageError as error:
         raise Problem(409, "state", str(error)) from error
     service.ring(Work.LEAD, task_id)

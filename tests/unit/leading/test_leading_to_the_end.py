@@ -46,7 +46,7 @@ def test_cancel_in_the_middle_kills_the_session_and_keeps_what_was_recorded(
 ) -> None:
     def at_run(number: int) -> None:
         if number == 5:
-            tasks.cancel(parts.store, task_id)
+            tasks.cancel(parts.store, CLOCK, task_id)
             engines[-1].wait_for_kill()
 
     engines: list[MemoryEngine] = []
@@ -94,7 +94,7 @@ def test_a_later_session_proves_its_parts_only_where_the_machine_or_its_librarie
 
 
 def test_a_task_cancelled_before_it_was_led_ends_without_a_database(parts: Parts, world: World, task_id: str) -> None:
-    tasks.cancel(parts.store, task_id)
+    tasks.cancel(parts.store, CLOCK, task_id)
     assert lead(parts, task_id) is TaskStatus.CANCELLED
     assert (world.engines, task_of(parts, task_id).status) == (0, TaskStatus.CANCELLED)
 
@@ -103,7 +103,7 @@ def test_cancel_ends_the_waiting_for_a_machine_that_another_one_measures_on(
     parts: Parts, world: World, task_id: str
 ) -> None:
     with parts.measuring("another task"):
-        cancelling = threading.Timer(0.3, tasks.cancel, (parts.store, task_id))
+        cancelling = threading.Timer(0.3, tasks.cancel, (parts.store, CLOCK, task_id))
         cancelling.start()
         assert lead(parts, task_id) is TaskStatus.CANCELLED
         cancelling.join()
@@ -152,7 +152,7 @@ def test_a_session_lost_while_results_are_compared_costs_no_run_and_is_not_tried
     def lost(self: MemoryEngine, _: SnippetCall, variant: SnippetCall, **__: Any) -> Comparison:
         compared.append(self.session_id)
         if cancelled:
-            tasks.cancel(parts.store, task_id)
+            tasks.cancel(parts.store, CLOCK, task_id)
         self.kill()
         self.lost = "memory cap"
         raise SessionLost("memory cap")
@@ -230,7 +230,7 @@ def test_cancel_while_a_session_starts_is_noticed_before_anything_runs(
     start = MemoryEngine.start
 
     def cancelled_meanwhile(self: MemoryEngine) -> SessionFacts:
-        tasks.cancel(parts.store, task_id)
+        tasks.cancel(parts.store, CLOCK, task_id)
         return start(self)
 
     monkeypatch.setattr(MemoryEngine, "start", cancelled_meanwhile)
