@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
-from starlette.concurrency import run_in_threadpool
 
 from orchestrator import tasks as asked
 from orchestrator.api.answers import TaskModel
@@ -28,12 +27,12 @@ def task(task_id: str, service: The, _: Reader) -> TaskModel:
 
 
 @router.get("/tasks/{task_id}/results", summary="Results of a task")
-async def results(task_id: str, service: The, _: Reader) -> dict[str, Any]:
+def results(task_id: str, service: The, _: Reader) -> dict[str, Any]:
     """The document that ``snipbench show --json`` prints; of a task that runs, what there is so far."""
     from analyzer.outcome import task_outcome
 
     service.task(task_id)
-    return await run_in_threadpool(task_outcome, service.store, task_id)
+    return task_outcome(service.store, task_id)
 
 
 @router.get(
