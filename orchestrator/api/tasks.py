@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse
 
 from orchestrator import tasks as asked
 from orchestrator.api.answers import TaskModel
+from orchestrator.api.callbacks import reopen_callback
 from orchestrator.api.problems import Problem
 from orchestrator.api.service import Controller, Reader, Service, The
 from orchestrator.dispatch.port import Work
@@ -74,6 +75,7 @@ def retry(task_id: str, service: The, _: Controller) -> TaskModel:
         asked.retry(service.store, service.clock, task_id)
     except (TaskHeld, UsageError) as error:
         raise Problem(409, "state", str(error)) from error
+    reopen_callback(service.store, task_id)
     TaskBook.open(service.store, service.clock, task_id).log("retry requested")
     service.ring(Work.LEAD, task_id)
     return _state(service, service.task(task_id))
