@@ -61,6 +61,16 @@ def test_the_list_of_routes_above_is_complete(guarded: Served) -> None:
     assert filled == {*ROUTES, ("GET", "/healthz"), ("GET", "/readyz")}
 
 
+def test_what_needs_no_token_is_named_in_the_document(guarded: Served) -> None:
+    with guarded.client() as client:
+        document = client.get("/openapi.json").json()
+        paths = [*document["paths"], "/openapi.json", "/docs", "/redoc"]
+        methods = {path: next(iter(document["paths"].get(path, {"get": {}}))) for path in paths}
+        open_ones = {path for path in paths if client.request(methods[path], path).status_code not in {401, 404}}
+        assert open_ones == {"/healthz", "/readyz", "/openapi.json"}
+        assert all(f"`{path}`" in document["info"]["description"] for path in open_ones)
+
+
 def test_health_is_told_to_anybody(guarded: Served) -> None:
     with guarded.client() as client:
         assert client.get("/healthz").json() == {"status": "ok"}
