@@ -1,4 +1,5 @@
-"""A task whose command was killed: it is said that nobody leads it, and it can be cancelled at once."""
+"""A task whose command was killed: it is said that nobody leads it, and it can be cancelled at once; what is shown of
+one that was cut short."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from snipbench.domain.run import TaskStatus
 from snipbench.domain.task import Task
 from snipbench.errors import LeaseLost
 from snipbench.store.sqlite import SqliteStore
-from tests.unit.leading.memory import CLOCK, ORDER, task_of, whole
+from tests.unit.leading.memory import CLOCK, ORDER, World, task_of, whole
 
 
 @pytest.fixture
@@ -66,6 +67,16 @@ def test_cancel_ends_it_at_once_and_retry_goes_on(parts: Parts, local: str, tmp_
     tasks.reopen(parts.store, CLOCK, local)
     assert lead(parts, local) is TaskStatus.COMPLETED
     whole(parts, local)
+
+
+def test_a_report_of_a_task_that_was_cut_short_shows_what_there_is(
+    parts: Parts, world: World, local: str, tmp_path: Path
+) -> None:
+    world.at_run = lambda number: tasks.cancel(parts.store, CLOCK, local) if number == 5 else None
+    assert lead(parts, local) is TaskStatus.CANCELLED
+    assert task_of(parts, local).report is None
+    page = Path(snipbench(tmp_path, "report").stdout.strip()).read_text("utf-8")
+    assert '<dd class="cancelled">cancelled</dd>' in page
 
 
 def test_a_leader_that_only_seemed_dead_writes_nothing_into_a_cancelled_task(
