@@ -149,7 +149,9 @@ class Backlog:
     def end(self) -> Remainder:
         """Give up: what is left goes to disk if it may. Whatever the writer says of its batch later is not heard."""
         with self._changed:
-            if self._batch or self._memory:
+            if self._spilling and not self._over:
+                self._save()  # what the disk refused before may find a place now
+            elif self._batch or self._memory:
                 self._spill("the monitor stops before the store has everything")
             spooled = self._on_disk
             lost = len(self._memory) + max(0, len(self._batch) - self._batch_lines)
@@ -198,10 +200,16 @@ class Backlog:
         if self._spool is None or self._spilling or self._over:
             return
         self._spilling, self._spooled_before = True, self.spooled
-        self._spool.try_again()
         self._report(EventKind.SPOOL_BEGUN, None, f"samples go to disk: {why}")
+        self._save()
+
+    def _save(self) -> None:
+        """The batch that was taken and memory to disk, as far as that takes them."""
+        if self._spool is None:
+            return
+        self._spool.try_again()
         try:
-            for document in self._batch:
+            for document in self._batch[self._batch_lines :]:
                 self._spool.append(document)
                 self.spooled += 1
                 self._batch_lines += 1

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.tasks import is_left
 from snipbench.clock import Clock
+from snipbench.records import task_from_document
 from snipbench.store.port import Document, DocumentStore
 
 MAX_EVENTS = 200
 POLL_SECONDS = 0.25
+LEFT_SECONDS = 2.0
+"""So long must a task be without a leader to be called left: a command writes its task before it leads it."""
 
 
 def next_events(store: DocumentStore, task_id: str, sequence: int) -> tuple[list[Document], Document | None]:
@@ -29,8 +33,9 @@ def next_events(store: DocumentStore, task_id: str, sequence: int) -> tuple[list
 
 
 def follow(store: DocumentStore, clock: Clock, task_id: str, after: int = 0) -> Iterator[tuple[str, Document]]:
-    """Type and data of each event of a task, to its end, as the API streams them."""
-    sequence = after + 1
+    """Type and data of each event of a task, to its end, as the API streams them; to a last one of type ``left`` where
+    nobody leads it."""
+    sequence, left_seconds = after + 1, 0.0
     while True:
         found, ended = next_events(store, task_id, sequence)
         for event in found:
@@ -38,5 +43,11 @@ def follow(store: DocumentStore, clock: Clock, task_id: str, after: int = 0) -> 
             sequence = event["sequence"] + 1
         if ended is not None:
             yield "end", {"status": ended["status"], "report": ended.get("report")}
+            return
+        task = store.get("tasks", task_id)
+        left = not found and task is not None and is_left(task_from_document(task), clock)
+        left_seconds = left_seconds + POLL_SECONDS if left else 0.0
+        if left_seconds > LEFT_SECONDS:
+            yield "left", {}
             return
         clock.sleep(POLL_SECONDS)

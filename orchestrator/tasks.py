@@ -5,15 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.leading.lease import TaskHeld, change_task, is_held
-from snipbench.clock import Clock
+from orchestrator.leading.taskbook import TaskBook
+from snipbench.clock import Clock, to_text
 from snipbench.domain.run import TaskStatus
 from snipbench.domain.task import Task
 from snipbench.errors import UsageError
 from snipbench.store.port import DocumentStore
 
 
-def cancel(store: DocumentStore, task_id: str) -> Task:
-    """Ask for a task's end. A leader ends within seconds; a task that waits for one ends when one takes it up.
+def is_left(task: Task, clock: Clock) -> bool:
+    """Whether it has not ended and nobody leads it, nor will unasked: the command that ran it was killed."""
+    led = task.lease is not None and is_held(task.lease, clock)
+    return not (task.settled or led or task.mode == "services")
+
+
+def cancel(store: DocumentStore, clock: Clock, task_id: str) -> Task:
+    """Ask for a task's end. A leader ends within seconds; a task that waits for one ends when one takes it up, and one
+    that nobody will take up ends here.
 
     Raises:
         UsageError: there is no such task, or it has ended.
@@ -24,7 +32,18 @@ def cancel(store: DocumentStore, task_id: str) -> Task:
             raise UsageError(f"task {task_id} has ended already: {task.status.value}")
         return replace(task, cancel_requested=True)
 
-    return change_task(store, task_id, cancelled)
+    def ended(task: Task) -> Task:
+        if not is_left(task, clock):
+            return task
+        lease = None if task.lease is None else replace(task.lease, fruitless=0, holder="")
+        now = to_text(clock.now())
+        return replace(task, status=TaskStatus.CANCELLED, ended_at=now, settled=True, lease=lease)
+
+    task = change_task(store, task_id, cancelled)
+    if not is_left(task, clock):
+        return task
+    TaskBook.open(store, clock, task_id).log("task cancelled", status="cancelled", text="nobody led it")
+    return change_task(store, task_id, ended)
 
 
 def retry(store: DocumentStore, clock: Clock, task_id: str) -> Task:

@@ -20,8 +20,8 @@ from snipbench import __version__
 _DESCRIPTION = """\
 Submit orders, follow their tasks, fetch results and reports.
 
-Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem documents. With tokens configured every route but
-`/healthz` and `/readyz` needs `Authorization: Bearer …`.
+Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problem documents. With tokens configured everything but
+`/healthz`, `/readyz` and this document, `/openapi.json`, needs `Authorization: Bearer …`.
 """
 
 SUBMISSIONS_AT_ONCE = 4

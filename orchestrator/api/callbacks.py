@@ -59,6 +59,14 @@ def register_callback(store: DocumentStore, task_id: str, url: str) -> None:
     store.replace(COLLECTION, document, expected_version=None)
 
 
+def reopen_callback(store: DocumentStore, task_id: str) -> None:
+    """Have a task that goes on told on, after what was told; one that was given up stays so."""
+    while (callback := store.get(COLLECTION, task_id)) is not None and callback["state"] != "given_up":
+        # Written even where it is open: whoever is telling the former end just now must not close it.
+        if store.replace(COLLECTION, {**callback, "state": "open"}, expected_version=callback["version"]):
+            return
+
+
 def sign(secret: str, timestamp: int, body: bytes) -> str:
     """The signature header of a body."""
     digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()

@@ -97,12 +97,17 @@ def known(tokens: Tokens, credentials: str | None) -> Caller:
 
 
 def allowed(scope: Scope) -> Callable[..., Caller]:
-    """A dependency: the caller, who must have ``scope``."""
+    """A dependency: the caller, who must have ``scope`` and is named in the request's log line."""
 
-    def check(service: The, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None) -> Caller:
+    def check(
+        request: Request,
+        service: The,
+        given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None,
+    ) -> Caller:
         if service.tokens is None:
             return ANYBODY
         caller = known(service.tokens, None if given is None else given.credentials)
+        request.state.about = {"caller": caller.name}
         if scope not in caller.scopes:
             challenge = f'{_REALM}, error="insufficient_scope", scope="{scope.value}"'
             detail = f"token {caller.name!r} lacks the scope {scope.value!r}"

@@ -6,10 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
-from starlette.concurrency import run_in_threadpool
 
 from orchestrator import tasks as asked
 from orchestrator.api.answers import TaskModel
+from orchestrator.api.callbacks import reopen_callback
 from orchestrator.api.problems import Problem
 from orchestrator.api.service import Controller, Reader, Service, The
 from orchestrator.dispatch.port import Work
@@ -28,12 +28,12 @@ def task(task_id: str, service: The, _: Reader) -> TaskModel:
 
 
 @router.get("/tasks/{task_id}/results", summary="Results of a task")
-async def results(task_id: str, service: The, _: Reader) -> dict[str, Any]:
+def results(task_id: str, service: The, _: Reader) -> dict[str, Any]:
     """The document that ``snipbench show --json`` prints; of a task that runs, what there is so far."""
     from analyzer.outcome import task_outcome
 
     service.task(task_id)
-    return await run_in_threadpool(task_outcome, service.store, task_id)
+    return task_outcome(service.store, task_id)
 
 
 @router.get(
@@ -58,7 +58,7 @@ def cancel(task_id: str, service: The, _: Controller) -> TaskModel:
     """Ask for a task's end. What runs is ended within seconds; what was recorded stays."""
     service.task(task_id)
     try:
-        asked.cancel(service.store, task_id)
+        asked.cancel(service.store, service.clock, task_id)
     except UsageError as error:
         raise Problem(409, "state", str(error)) from error
     service.ring(Work.LEAD, task_id)
@@ -75,6 +75,7 @@ def retry(task_id: str, service: The, _: Controller) -> TaskModel:
         asked.retry(service.store, service.clock, task_id)
     except (TaskHeld, UsageError) as error:
         raise Problem(409, "state", str(error)) from error
+    reopen_callback(service.store, task_id)
     TaskBook.open(service.store, service.clock, task_id).log("retry requested")
     service.ring(Work.LEAD, task_id)
     return _state(service, service.task(task_id))

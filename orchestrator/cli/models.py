@@ -9,7 +9,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.cli.results import opened
-from snipbench.domain.analysis import Metric
+from snipbench.domain.analysis import Classify, Metric, Search
 from snipbench.errors import UsageError
 
 YAML = {".yaml", ".yml"}
@@ -45,8 +45,8 @@ def analyze(
     from orchestrator.leading.parts import Home
     from orchestrator.leading.profiles import forget_calls, profiled_tables
     from snipbench.clock import SystemClock
-    from snipbench.domain.analysis import Classify, Search
 
+    analysis = _wanted(name or f"by-{target.replace('_', '-')}", target, others, trials, export)
     place = Home(home.resolve())
 
     def say(text: str) -> None:
@@ -54,14 +54,6 @@ def analyze(
 
     with opened(home) as store:
         found = find_task(store, task)
-        analysis = Classify(
-            name=name or f"by-{target.replace('_', '-')}",
-            kind="classify",
-            target=Metric(target),
-            tasks=("this", *others),
-            search=Search(trials=trials),
-            export=export,
-        )
         report = run_analysis(store, place, found, analysis, SystemClock(), say=say)
         found_jars = jars.ensure(say)
         say("writing to the lake")
@@ -96,6 +88,34 @@ def predict(subject: str, home: Path, as_json: bool, model: str | None) -> None:
         click.echo(line)
     if found["model"]["verdict"] != "trained":
         click.echo(f"beware: {found['model']['sentence']}", err=True)
+
+
+def _wanted(name: str, target: str, others: tuple[str, ...], trials: int, export: str | None) -> Classify:
+    """The analysis that the options describe.
+
+    Raises:
+        UsageError: one of them has no possible value.
+    """
+    from pydantic import ValidationError
+
+    from orchestrator.orders.structure import NAME_RULES
+
+    if "" in others:
+        raise UsageError("--with is empty: a task's id or the name of its order is wanted")
+    if export == "":
+        raise UsageError("--export is empty: a folder or a URL is wanted")
+    try:
+        return Classify(
+            name=name,
+            kind="classify",
+            target=Metric(target),
+            tasks=("this", *others),
+            search=Search(trials=trials),
+            export=export,
+        )
+    except ValidationError as error:
+        (detail,) = error.errors(include_url=False)
+        raise UsageError(f"--name {name!r}: {NAME_RULES[detail['ctx']['pattern']]}") from None
 
 
 def _order(store: Any, subject: str) -> tuple[Any, str | None]:

@@ -11,6 +11,7 @@ from orchestrator.cli import options
 from snipbench.domain.run import TaskStatus
 
 LINK_PREFIXES = ("http://", "https://", "gitlab:")
+NOBODY_LEADS = "nobody leads it: its command was killed; `snipbench retry` goes on, `snipbench cancel` ends it"
 EXIT_CODES = {TaskStatus.COMPLETED: 0, TaskStatus.INTERRUPTED: 130}
 
 
@@ -92,10 +93,11 @@ def cancel(task: str, home: Path, api: str | None) -> None:
     from orchestrator import tasks
     from orchestrator.cli.results import opened
     from orchestrator.embedded import find_task
+    from snipbench.clock import SystemClock
 
     with opened(home) as store:
-        found = tasks.cancel(store, find_task(store, task))
-    click.echo(f"{found.task_id}: to be cancelled")
+        found = tasks.cancel(store, SystemClock(), find_task(store, task))
+    click.echo(f"{found.task_id}: {'cancelled; nobody led it' if found.settled else 'to be cancelled'}")
 
 
 def remote_status(api: str, task: str, as_json: bool) -> None:
@@ -155,6 +157,9 @@ def _followed(events: Any, *, err: bool) -> str:
         if kind == "end":
             status = data["status"]
             click.echo(f"ended: {status}", err=err)
+            continue
+        if kind == "left":
+            click.echo(NOBODY_LEADS, err=True)
             continue
         number = f"{data['stage']:>2}" if data["stage"] else "  "
         where = f" [{data['experiment']}]" if data["experiment"] else ""

@@ -49,7 +49,10 @@ def status(task: str, home: Path, api: str | None, as_json: bool) -> None:
 
         remote_status(api, task, as_json)
         return
+    from orchestrator.cli.remote import NOBODY_LEADS
     from orchestrator.embedded import find_task
+    from orchestrator.tasks import is_left
+    from snipbench.clock import SystemClock
 
     with opened(home) as store:
         task_id = find_task(store, task)
@@ -65,11 +68,14 @@ def status(task: str, home: Path, api: str | None, as_json: bool) -> None:
         "runs_planned": planned,
         "last_event": events[-1].name if events else None,
         "failure": document.get("failure"),
+        "nobody_leads": is_left(records.task_from_document(document), SystemClock()),
     }
     if as_json:
         options.print_json(state)
         return
     click.echo(f"{task_id}: {state['status']}, {done} of {planned if planned is not None else '?'} runs recorded")
+    if state["nobody_leads"]:
+        click.echo(NOBODY_LEADS)
     for event in events:
         number = f"{event.stage.value:>2}" if event.stage else "  "
         where = f" [{event.experiment}]" if event.experiment else ""

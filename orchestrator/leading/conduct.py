@@ -45,13 +45,9 @@ class Conductor:
             self._book.record(replace(run, slot_id=None))
             if engine.lost:
                 return
-        for snippet, parameters in points:
-            if not self._quarantined(experiment.name, snippet, parameters):
-                results.take(snippet, parameters)
-                if engine.lost:
-                    self._strikes[experiment.name, snippet, parameters] += 1
-                    return
-        results.compare(points)
+        self._take_results(experiment, points, engine, results)
+        if engine.lost:
+            return
         for slot in segment.warmups:
             self._book.record(self._run(experiment, slot, engine, database, application, results))
             if engine.lost:
@@ -68,6 +64,18 @@ class Conductor:
         if points and not engine.lost:
             cost = WatchingCost(self._parts, self._book, self._order)
             cost.measure(experiment, points[0][1], engine, database, partial(self._cancel, database, application))
+
+    def _take_results(
+        self, experiment: Experiment, points: list[tuple[str, Parameters]], engine: Engine, results: ResultPass
+    ) -> None:
+        """What each point computes, then whether variants compute the same; returns early as :meth:`conduct` does."""
+        for snippet, parameters in points:
+            if not self._quarantined(experiment.name, snippet, parameters):
+                results.take(snippet, parameters)
+                if engine.lost:
+                    self._strikes[experiment.name, snippet, parameters] += 1
+                    return
+        results.compare(points)
 
     def _measure(
         self,

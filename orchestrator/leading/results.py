@@ -65,7 +65,8 @@ class ResultPass:
         self._keep(snippet, parameters, facts, failure, None)
 
     def compare(self, points: list[Point]) -> None:
-        """Judge each variant against its baseline and keep the judgement."""
+        """Judge each variant against its baseline and keep the judgement. Returns early when the session is lost: the
+        pair that lost it is inconclusive, and its rows are not compared again."""
         for snippet, parameters in points:
             definition = self._experiment.snippet(snippet)
             baseline = self._facts.get((definition.baseline, parameters))
@@ -82,14 +83,23 @@ class ResultPass:
                     text=f"{snippet} against {definition.baseline}: {error}",
                 )
                 continue
-            except SessionLost:
+            except SessionLost as error:
+                self._book.check()  # who cancels a task kills its session too, and a retry may compare these
+                reason = f"the session was lost while the rows were compared: {error.reason}"
+                self._keep(snippet, parameters, facts, None, Comparison(Equality.INCONCLUSIVE, reason))
                 return
-            self._keep(snippet, parameters, facts, None, comparison)
+            if comparison is not None:
+                self._keep(snippet, parameters, facts, None, comparison)
 
-    def _judge(self, variant: Snippet, parameters: Parameters, baseline: ResultFacts, facts: ResultFacts) -> Comparison:
-        """Equal hashes are equal results; otherwise the rows decide."""
+    def _judge(
+        self, variant: Snippet, parameters: Parameters, baseline: ResultFacts, facts: ResultFacts
+    ) -> Comparison | None:
+        """Equal hashes are equal results; otherwise the rows decide. ``None`` where they could not before."""
         if facts.result_hash == baseline.result_hash:
             return Comparison(Equality.EQUAL, "the hashes are equal")
+        kept = self._kept(variant.name, parameters)
+        if kept is not None and kept.comparison is not None and kept.comparison.equality is Equality.INCONCLUSIVE:
+            return None
         return self._engine.compare(
             self._call(variant.baseline, parameters),
             self._call(variant.name, parameters),
@@ -105,15 +115,18 @@ class ResultPass:
 
     def told(self, snippet: str, parameters: Parameters) -> str:
         """What an earlier pass told of a result that could not be had; empty if none did."""
-        for result in self._book.results():
-            if (result.experiment, result.snippet, result.parameters) == (self._experiment.name, snippet, parameters):
-                return "" if result.failure is None else result.failure.message
-        return ""
+        kept = self._kept(snippet, parameters)
+        return "" if kept is None or kept.failure is None else kept.failure.message
 
     def hash_of(self, snippet: str, parameters: Parameters) -> str | None:
         """The result's hash in this session."""
         facts = self._facts.get((snippet, parameters))
         return None if facts is None else facts.result_hash
+
+    def _kept(self, snippet: str, parameters: Parameters) -> SnippetResult | None:
+        point = (self._experiment.name, snippet, parameters)
+        results = self._book.results()
+        return next((one for one in results if (one.experiment, one.snippet, one.parameters) == point), None)
 
     def _call(self, snippet: str, parameters: Parameters) -> SnippetCall:
         return SnippetCall(self._experiment.snippet(snippet), parameters)

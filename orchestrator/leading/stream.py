@@ -30,7 +30,7 @@ class Streamed:
 
 
 class Stream:
-    """From :meth:`start` to :meth:`stop`. Samples wait below ``spool`` while the store is away.
+    """From :meth:`start` to :meth:`stop`. Samples wait below ``spool`` while the store is away; without one, in memory.
 
     Raises:
         UsageError, MonitorError: the source cannot be had.
@@ -44,7 +44,7 @@ class Stream:
         source: SourceName,
         interval_seconds: float,
         targets: Sequence[Target],
-        spool: Path,
+        spool: Path | None,
     ) -> None:
         self._told: SimpleQueue[Told] = SimpleQueue()
         self._source = choose_source(source, targets)

@@ -17,7 +17,7 @@ class LiveProgress:
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),

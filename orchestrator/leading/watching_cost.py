@@ -92,7 +92,7 @@ class WatchingCost:
                 self._order.monitor.source,
                 self._order.monitor.interval_seconds,
                 (engine.target, database.target),
-                self._parts.home.spool,
+                None,  # a spool's leftovers would be sent to the store that is deleted with the folder
             )
             stream.start()
             if not watched:

@@ -39,12 +39,14 @@ TableShape = Annotated[
 
 
 def _distinct(values: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
-    seen = set()
+    """Runs are told apart by their parameters, as Python compares them: for it 1, 1.0 and true are the same."""
+    seen: dict[Scalar, str] = {}
     for value in values:
-        key = canonical_json(value)
-        if key in seen:
-            raise PydanticCustomError("repeated", "value {shown} stands twice", {"shown": key})
-        seen.add(key)
+        shown = canonical_json(value)
+        if value in seen:
+            same = "" if seen[value] == shown else f": it equals {seen[value]}; a parameter's values must differ"
+            raise PydanticCustomError("repeated", "value {shown} stands twice{same}", {"shown": shown, "same": same})
+        seen[value] = shown
     return values
 
 

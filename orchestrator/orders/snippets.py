@@ -49,7 +49,7 @@ def check_snippets(
             used = None
             continue
         uses = checker.check(snippet, (index, inner))
-        used = None if used is None or uses is None else used | uses
+        used = _both(used, uses)
     return used
 
 
@@ -81,20 +81,20 @@ class _Checker:
             return None
         self._keys(snippet, baseline, kind)
         self._returns(snippet, kind)
-        used: set[str] = set()
+        used: set[str] | None = set()
         own_input = snippet.get("input")
         if own_input is not None and isinstance(own_input.value, str) and takes(kind, "input"):
-            used |= self._query(own_input.value, self._codebook.place_of(own_input), own_input)
+            used = self._query(own_input.value, self._codebook.place_of(own_input), own_input)
         elif takes(kind, "input") and baseline is not None:
             inherited = _effective(snippet, baseline, "input") or ""
-            used |= {found.name for found in placeholders(inherited, self._tokens(inherited))}
+            used = {found.name for found in placeholders(inherited, self._tokens(inherited))}
         if place is None:
             return None
         code = self._codebook.codes[indexes]
         leads = snippet.get("file") or snippet.get("code") or snippet
         if kind is Kind.SQL:
-            return used | self._query(code, place, leads)
-        return self._python(snippet, baseline, kind, code, place, leads, used)
+            return _both(used, self._query(code, place, leads))
+        return _both(used, self._python(snippet, baseline, kind, code, place, leads))
 
     def _baseline(self, snippet: Node) -> Node | None:
         node = snippet.get("variant_of")
@@ -143,13 +143,13 @@ class _Checker:
         if problem is not None:
             self._findings.add(node.place, node.path, problem)
 
-    def _query(self, text: str, place: TextPlace, leads: Node) -> set[str]:
-        """Check a query; the parameters it names."""
+    def _query(self, text: str, place: TextPlace, leads: Node) -> set[str] | None:
+        """Check a query; the parameters it names, ``None`` if it cannot be read."""
         read = self._tokens(text)
         problem = query_problem(text, read)
         if problem is not None:
             self._tell([problem], place, leads)
-            return set()
+            return None
         known = self._surroundings.parameters
         found = placeholders(text, read)
         self._tell(
@@ -181,8 +181,8 @@ class _Checker:
         code: str,
         place: TextPlace,
         leads: Node,
-        used: set[str],
     ) -> set[str] | None:
+        """Check Python code; the parameters its entry takes, ``None`` if that cannot be told."""
         self._findings.effort.check(code)
         module = parse_python(code)
         if isinstance(module, CodeProblem):
@@ -192,14 +192,14 @@ class _Checker:
         signature = self._entry(module, entry, snippet, place, leads)
         if kind.is_udf:
             self._columns(signature, entry, _effective(snippet, baseline, "input"), place, leads)
-            return used
+            return set()
         if signature is None:
             return None
         leading = _leading(kind, _effective(snippet, baseline, "input") is not None)
         parameters = self._surroundings.parameters
         self._tell(keyword_problems(signature, entry, leading, parameters), place, leads)
         named = {*signature.positional[leading:], *signature.keyword_only}
-        return used | (set(parameters) if signature.any_keyword else named & set(parameters))
+        return set(parameters) if signature.any_keyword else named & set(parameters)
 
     def _entry(
         self, module: ast.Module, entry: str, snippet: Node, place: TextPlace, leads: Node
@@ -228,6 +228,11 @@ class _Checker:
         for problem in problems:
             file, line, column = place.at(problem.line, problem.column)
             self._findings.add_elsewhere(leads.place, Mistake(file, line, column, leads.path, problem.message))
+
+
+def _both(used: set[str] | None, more: set[str] | None) -> set[str] | None:
+    """The parameters that two parts use; ``None`` if that cannot be told of both."""
+    return None if used is None or more is None else used | more
 
 
 def _kind(snippet: Node) -> Kind | None:

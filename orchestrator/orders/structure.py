@@ -15,10 +15,11 @@ from orchestrator.orders.schema import order_schema
 from orchestrator.orders.shape import OrderShape
 from snipbench.domain.database import TABLES_OF_GENERATOR
 
-_NAME_RULES = {
+NAME_RULES = {
     r"^[A-Za-z][A-Za-z0-9_-]{0,62}$": "a name is a letter, then letters, digits, '_' or '-', at most 63 in all",
     r"^[A-Za-z_][A-Za-z0-9_]{0,62}$": "an identifier is a letter or '_', then letters, digits or '_', at most 63",
 }
+"""What a name must be, by its pattern."""
 _GENERATORS = tuple(TABLES_OF_GENERATOR)
 _WANTED = {
     "int_type": "a whole number",
@@ -104,7 +105,7 @@ class _Report:
     def _bad_key(self, steps: list[Any], detail: Mapping[str, Any]) -> None:
         parent, _ = self._find(steps[:-1])
         key = str(steps[-1])
-        rule = _NAME_RULES.get(detail.get("ctx", {}).get("pattern", ""), detail["msg"])
+        rule = NAME_RULES.get(detail.get("ctx", {}).get("pattern", ""), detail["msg"])
         self._findings.add(parent.key_place(key), parent.below(key), f"{key!r} cannot be a name: {rule}")
 
     def _bad_value(self, steps: list[Any], detail: Mapping[str, Any]) -> None:
@@ -155,7 +156,7 @@ def _explain(detail: Mapping[str, Any], value: Any) -> str | None:
         words, key = _BOUNDS[kind]
         message = f"{shown} is out of range: must be {words} {context[key]:g}"
     elif kind == "string_pattern_mismatch":
-        message = f"{shown} is not a name: {_NAME_RULES.get(context['pattern'], context['pattern'])}"
+        message = f"{shown} is not a name: {NAME_RULES.get(context['pattern'], context['pattern'])}"
     elif kind == "string_too_short":
         message = "an empty text; something must stand here"
     elif kind == "too_short":

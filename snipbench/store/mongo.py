@@ -43,6 +43,8 @@ class MongoStore:
     def __init__(self, url: str, database: str | None = None, *, away_seconds: float = 5.0) -> None:
         try:
             parsed = uri_parser.parse_uri(url)
+            if "@" in f"{parsed['database']}{parsed['collection']}":
+                raise ValueError("a password with / in it is read as the database's name")
             name = database or parsed["database"]
             if not name:
                 raise UsageError("the MongoDB URL names no database: end it with /NAME")
@@ -56,8 +58,10 @@ class MongoStore:
             self._client: pymongo.MongoClient[Document] = pymongo.MongoClient(
                 url, appname="snipbench", **{key: value for key, value in ours.items() if key.lower() not in given}
             )
-        except (errors.ConfigurationError, errors.InvalidURI, ValueError) as error:
-            raise UsageError(f"the MongoDB URL is broken: {error}") from error
+        except (errors.ConfigurationError, errors.InvalidURI, ValueError):
+            # The driver's words may hold a part of the password.
+            form = "mongodb://USER:PASSWORD@HOST:PORT/NAME"
+            raise UsageError(f"the MongoDB URL is broken: {form}, with : / ? # @ % in a password as %XX") from None
         self._database = self._client[name]
         self._lock = threading.Lock()
         self._indexed: set[str] = set()

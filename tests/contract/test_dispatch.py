@@ -58,7 +58,7 @@ def cancelled_task(store: SqliteStore) -> str:
     """A task whose leader has nothing to do but to end it, so that no database is needed."""
     clock = SystemClock()
     task_id = take_in(store, clock, inlined(ONE_SUM), {}, new_ids(clock)).task_id
-    tasks.cancel(store, task_id)
+    tasks.cancel(store, clock, task_id)
     return task_id
 
 

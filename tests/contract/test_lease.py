@@ -190,7 +190,7 @@ def test_a_settled_task_is_not_led_again_until_it_is_retried(
     with pytest.raises(TaskSettled):
         TaskLease.take(store, clock, task_id)
     with pytest.raises(UsageError, match="has ended already"):
-        tasks.cancel(store, task_id)
+        tasks.cancel(store, clock, task_id)
     assert tasks.retry(store, clock, task_id).status is TaskStatus.QUEUED
     assert TaskLease.take(store, clock, task_id) is not None
 
@@ -200,7 +200,7 @@ def test_a_cancelled_task_tells_its_leader_and_calls_what_ends_its_session(store
     with TaskLease.take(store, SystemClock(), task_id) as lease:
         lease.at_the_end(ended.set)
         lease.check()
-        tasks.cancel(store, task_id)
+        tasks.cancel(store, SystemClock(), task_id)
         assert ended.wait(60)
         with pytest.raises(TaskCancelled):
             lease.check()

@@ -207,6 +207,16 @@ def test_csv_types_are_inferred_from_every_value(provider: EmbeddedProvider, tmp
     assert rows[1][7:] == (False, "", None)
 
 
+@pytest.mark.parametrize("count", [237, 238, 1600])
+def test_a_wide_csv_gets_its_types_too(provider: EmbeddedProvider, tmp_path: Path, count: int) -> None:
+    kinds = [("integer", "1"), ("boolean", "true"), ("date", "2026-01-31"), ("text", "a")]
+    columns = [kinds[number % len(kinds)] for number in range(count)]
+    lines = [",".join(f"c{number}" for number in range(count)), ",".join(value for _, value in columns)]
+    (tmp_path / "wide.csv").write_text("\n".join(lines) + "\n")
+    with serving(provider, CsvFolder(csv="."), tmp_path) as connection:
+        assert list(types(connection, "wide").values()) == [kind for kind, _ in columns]
+
+
 def test_csv_types_can_be_declared_and_tables_are_filled_in_the_order_of_their_keys(
     provider: EmbeddedProvider, tmp_path: Path
 ) -> None:
@@ -229,6 +239,10 @@ def test_csv_types_can_be_declared_and_tables_are_filled_in_the_order_of_their_k
         ({}, r"no file \*\.csv"),
         ({"no-table.csv": "x\n"}, "cannot be a table's name"),
         ({"a.csv": "x,x\n1,2\n"}, "a.csv:1: column named twice: x"),
+        (
+            {"a.csv": ",".join(f"c{number}" for number in range(1601))},
+            "a.csv:1: 1601 columns; a table has at most 1600",
+        ),
         ({"a.csv": "x,\n1,2\n"}, "must name every column"),
         ({"a.csv": ""}, "must name every column"),
         ({"a.csv": "x" * 200_000}, "header line cannot be read: field larger"),

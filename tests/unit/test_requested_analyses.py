@@ -75,6 +75,9 @@ def test_an_analysis_of_a_task_that_is_none_or_has_not_ended_is_refused(parts: A
     for task_id in ("task-2", "task-3"):
         with pytest.raises(UsageError):
             request_analysis(parts.store, CLOCK, task_id, WANTED)
-    for missing in (lambda: tasks.cancel(parts.store, "none"), lambda: change_task(parts.store, "none", lambda t: t)):
+    for missing in (
+        lambda: tasks.cancel(parts.store, CLOCK, "none"),
+        lambda: change_task(parts.store, "none", lambda t: t),
+    ):
         with pytest.raises(UsageError, match="no task 'none'"):
             missing()

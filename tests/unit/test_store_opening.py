@@ -23,6 +23,14 @@ def test_a_broken_url_is_wrong_use(url: str) -> None:
         open_store(url)
 
 
+@pytest.mark.parametrize("url", ["mongodb://u:pw/canary@host:27017/db", "mongodb://u:1/canary.x@127.0.0.1:9/db"])
+def test_a_broken_url_is_told_without_any_part_of_its_password(url: str) -> None:
+    with pytest.raises(UsageError, match="MongoDB URL is broken") as caught:
+        open_store(url)
+    assert "canary" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
 def test_a_server_that_is_away_is_told_without_the_password() -> None:
     with pytest.raises(StoreAway, match=r"db at 127\.0\.0\.1:1") as caught:
         open_store("mongodb://user:hunter2@127.0.0.1:1/db?serverSelectionTimeoutMS=50")

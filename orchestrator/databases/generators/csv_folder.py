@@ -23,6 +23,10 @@ from snipbench.errors import DatasetError
 
 SCHEMA_FILE = "schema.sql"
 TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+MAX_COLUMNS = 1600
+"""Of a table in PostgreSQL."""
+COLUMNS_AT_ONCE = 200
+"""So many are looked at in one query: it makes a value per column and type, of which PostgreSQL takes 1,664."""
 BOM = b"\xef\xbb\xbf"
 
 INFERRED: Mapping[str, str] = {
@@ -106,19 +110,10 @@ def _load_inferred(loading: Loading, table: str, path: Path) -> None:
     with session.transaction():
         session.execute(sql.SQL("CREATE TEMP TABLE staged ({})").format(texts))
         _copy(loading, "staged", columns, path)
-        checks = sql.SQL(", ").join(
-            sql.SQL("bool_and({column} ~ {shape} AND pg_input_is_valid({column}, {type}))").format(
-                column=sql.Identifier(column), shape=sql.Literal(shape), type=sql.Literal(name)
-            )
-            for column in columns
-            for name, shape in INFERRED.items()
-        )
-        row = session.execute(sql.SQL("SELECT {} FROM staged").format(checks)).fetchone() or ()
         types = [
-            next(
-                (name for name, fits in zip(INFERRED, row[start : start + len(INFERRED)], strict=True) if fits), "text"
-            )
-            for start in range(0, len(row), len(INFERRED))
+            name
+            for start in range(0, len(columns), COLUMNS_AT_ONCE)
+            for name in _types(loading, columns[start : start + COLUMNS_AT_ONCE])
         ]
         typed = sql.SQL(", ").join(
             sql.SQL("{column}::{type} AS {column}").format(column=sql.Identifier(column), type=sql.SQL(name))
@@ -126,6 +121,24 @@ def _load_inferred(loading: Loading, table: str, path: Path) -> None:
         )
         session.execute(sql.SQL("CREATE TABLE {} AS SELECT {} FROM staged").format(sql.Identifier(table), typed))
         session.execute("DROP TABLE staged")
+
+
+def _types(loading: Loading, columns: Sequence[str]) -> list[str]:
+    """The type of each column of the staged table that all its values have."""
+    from psycopg import sql
+
+    checks = sql.SQL(", ").join(
+        sql.SQL("bool_and({column} ~ {shape} AND pg_input_is_valid({column}, {type}))").format(
+            column=sql.Identifier(column), shape=sql.Literal(shape), type=sql.Literal(name)
+        )
+        for column in columns
+        for name, shape in INFERRED.items()
+    )
+    row = loading.session.execute(sql.SQL("SELECT {} FROM staged").format(checks)).fetchone() or ()
+    return [
+        next((name for name, fits in zip(INFERRED, row[start : start + len(INFERRED)], strict=True) if fits), "text")
+        for start in range(0, len(row), len(INFERRED))
+    ]
 
 
 def _copy(loading: Loading, table: str, columns: Sequence[str], path: Path) -> None:
@@ -158,6 +171,8 @@ def _header(path: Path) -> list[str]:
         raise DatasetError(f"{path.name}: the header line cannot be read: {reason}") from error
     if not columns or not all(column.strip() for column in columns):
         raise DatasetError(f"{path.name}:1: the header line must name every column")
+    if len(columns) > MAX_COLUMNS:
+        raise DatasetError(f"{path.name}:1: {len(columns)} columns; a table has at most {MAX_COLUMNS}")
     if repeated := sorted({column for column in columns if columns.count(column) > 1}):
         raise DatasetError(f"{path.name}:1: column named twice: {', '.join(repeated)}")
     return columns

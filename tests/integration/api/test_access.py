@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import time
 from pathlib import Path
 
 import httpx
@@ -59,6 +61,16 @@ def test_the_list_of_routes_above_is_complete(guarded: Served) -> None:
     assert filled == {*ROUTES, ("GET", "/healthz"), ("GET", "/readyz")}
 
 
+def test_what_needs_no_token_is_named_in_the_document(guarded: Served) -> None:
+    with guarded.client() as client:
+        document = client.get("/openapi.json").json()
+        paths = [*document["paths"], "/openapi.json", "/docs", "/redoc"]
+        methods = {path: next(iter(document["paths"].get(path, {"get": {}}))) for path in paths}
+        open_ones = {path for path in paths if client.request(methods[path], path).status_code not in {401, 404}}
+        assert open_ones == {"/healthz", "/readyz", "/openapi.json"}
+        assert all(f"`{path}`" in document["info"]["description"] for path in open_ones)
+
+
 def test_health_is_told_to_anybody(guarded: Served) -> None:
     with guarded.client() as client:
         assert client.get("/healthz").json() == {"status": "ok"}
@@ -76,6 +88,20 @@ def test_a_token_allows_its_scopes_and_no_more(guarded: Served) -> None:
         assert submitter.get("/orders").status_code == 403
         assert submitter.post(f"/tasks/{receipt['task_id']}/cancel").status_code == 403
         assert any_.post(f"/tasks/{receipt['task_id']}/cancel").status_code == 202
+
+
+def test_a_request_s_line_in_the_log_names_its_caller(guarded: Served, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="snipbench.api"):
+        with guarded.client("submitter") as submitter, guarded.client() as stranger:
+            receipt = submitter.post("/orders", json={"order": ORDER, "files": FILES}).json()
+            submitter.get("/orders")
+            stranger.get("/orders")
+        deadline = time.monotonic() + 60
+        while len(lines := [one for one in caplog.records if one.message == "request"]) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    told = {tuple(getattr(one, name, None) for name in ("status", "caller", "task_id")) for one in lines}
+    assert told == {(202, "submitter", receipt["task_id"]), (403, "submitter", None), (401, None, None)}
 
 
 def test_idempotency_keys_of_two_callers_do_not_meet(guarded: Served) -> None:

@@ -83,13 +83,13 @@ def receiver() -> Iterator[Receiver]:
     server.server_close()
 
 
-def complete(store: DocumentStore, task_id: str) -> None:
+def complete(store: DocumentStore, task_id: str, status: TaskStatus = TaskStatus.COMPLETED) -> None:
     """Lead a task to its end, with one stage and one note."""
     with TaskLease.take(store, SystemClock(), task_id) as lease:
         book = TaskBook.open(store, SystemClock(), task_id, lease)
         book.log(Stage.TASK_STARTED)
         book.log("a note, which is no stage")
-        book.finish(TaskStatus.COMPLETED)
+        book.finish(status)
         book.settle()
 
 
@@ -117,6 +117,29 @@ def test_every_stage_is_told_once_in_order_with_a_signature_that_holds(receiver:
     ids = [headers["snipbench-event-id"] for headers, _ in receiver.taken]
     assert len(set(ids)) == 5
     assert all(SECRET.encode() not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_a_task_that_is_retried_is_told_on_to_its_next_end(receiver: Receiver, tmp_path: Path) -> None:
+    receiver.refuse = 0
+    signed = settings_for(tmp_path, callback_hosts=frozenset({receiver.host}), callback_secret=Secret(SECRET))
+    with serving(settings_for(tmp_path)) as served, served.client() as client:  # without a secret it tells nothing
+        store = served.service.store
+        task_id = client.post("/orders", json={"order": ORDER, "files": FILES}).json()["task_id"]
+        register_callback(store, task_id, f"http://{receiver.host}/hook")
+        caller = Caller(store, SystemClock(), signed)
+        complete(store, task_id, TaskStatus.FAILED)
+        caller.tell()
+        assert client.post(f"/tasks/{task_id}/retry").status_code == 202
+        caller.tell()
+        complete(store, task_id)
+        caller.tell()
+        caller.tell()
+        caller.stop()
+        assert store.count("callbacks", {"state": "done"}) == 1
+    told = [json.loads(body) for _, body in receiver.taken]
+    assert [one["stage"] for one in told] == [1, 2, 3, 4, None, 4, None]
+    assert [one["status"] for one in told if one["stage"] is None] == ["failed", "completed"]
+    assert len({headers["snipbench-event-id"] for headers, _ in receiver.taken}) == len(told)
 
 
 def test_a_receiver_that_refuses_only_the_end_is_asked_more_and_more_rarely_and_given_up(

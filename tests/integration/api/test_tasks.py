@@ -69,6 +69,33 @@ def test_a_running_task_cannot_be_retried(served: Served, submit: Submit) -> Non
         assert client.post(f"/tasks/{task_id}/retry").status_code == 409
 
 
+def test_others_are_answered_while_the_store_keeps_one_waiting(
+    served: Served, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id = submit().json()["task_id"]
+    asked, go_on = threading.Event(), threading.Event()
+    get = SqliteStore.get
+
+    def slow(self: SqliteStore, collection: str, document_id: str) -> Document | None:
+        if (collection, document_id) == ("tasks", task_id):
+            asked.set()
+            assert go_on.wait(60)
+        return get(self, collection, document_id)
+
+    with served.client() as client:
+        monkeypatch.setattr(SqliteStore, "get", slow)
+        results: list[int] = []
+        asking = threading.Thread(target=lambda: results.append(client.get(f"/tasks/{task_id}/results").status_code))
+        asking.start()
+        try:
+            assert asked.wait(60)
+            assert httpx.get(f"{served.url}/healthz", timeout=10, trust_env=False).status_code == 200
+        finally:
+            go_on.set()
+            asking.join()
+    assert results == [200]
+
+
 def test_events_are_streamed_as_they_come_and_end_with_the_task(served: Served, submit: Submit) -> None:
     task_id = submit().json()["task_id"]
 

@@ -86,7 +86,7 @@ def test_no_session_is_kept_of_a_task_that_is_to_end(
 ) -> None:
     def at_run(number: int) -> None:
         if number == 5:
-            tasks.cancel(served.store, task_id)
+            tasks.cancel(served.store, CLOCK, task_id)
             overtake(served, task_id)
 
     world.at_run = at_run

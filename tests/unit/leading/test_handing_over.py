@@ -95,7 +95,7 @@ def test_a_cancelled_task_ends_its_session_at_the_executor(
 ) -> None:
     def cancel(number: int) -> None:
         if number == 5:
-            tasks.cancel(served.store, task_id)
+            tasks.cancel(served.store, CLOCK, task_id)
             engines[-1].wait_for_kill()
 
     world.at_run = cancel

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from executor.calls import SessionFacts, SessionSpec
+from executor.calls import SessionFacts, SessionSpec, SnippetCall
+from monitor.segment import segments
+from monitor.spool import Spool
 from orchestrator import environment, tasks
 from orchestrator.intake import inlined, new_ids, take_in
 from orchestrator.leading.leader import lead
@@ -20,9 +22,10 @@ from orchestrator.leading.lease import TaskLease, TaskSettled, change_task
 from orchestrator.leading.parts import Parts
 from snipbench.clock import to_text
 from snipbench.domain.event import WATCHING_MEASURED
+from snipbench.domain.result import Comparison, ResultFacts
 from snipbench.domain.run import TaskStatus
 from snipbench.domain.task import Lease, Task
-from snipbench.errors import LeaderStopped, LeaseLost, StoreAway
+from snipbench.errors import LeaderStopped, LeaseLost, SessionLost, StoreAway
 from snipbench.store.sqlite import SqliteStore
 from tests.unit.leading.memory import CLOCK, ORDER, MemoryEngine, World, task_of, whole
 
@@ -43,7 +46,7 @@ def test_cancel_in_the_middle_kills_the_session_and_keeps_what_was_recorded(
 ) -> None:
     def at_run(number: int) -> None:
         if number == 5:
-            tasks.cancel(parts.store, task_id)
+            tasks.cancel(parts.store, CLOCK, task_id)
             engines[-1].wait_for_kill()
 
     engines: list[MemoryEngine] = []
@@ -91,7 +94,7 @@ def test_a_later_session_proves_its_parts_only_where_the_machine_or_its_librarie
 
 
 def test_a_task_cancelled_before_it_was_led_ends_without_a_database(parts: Parts, world: World, task_id: str) -> None:
-    tasks.cancel(parts.store, task_id)
+    tasks.cancel(parts.store, CLOCK, task_id)
     assert lead(parts, task_id) is TaskStatus.CANCELLED
     assert (world.engines, task_of(parts, task_id).status) == (0, TaskStatus.CANCELLED)
 
@@ -100,7 +103,7 @@ def test_cancel_ends_the_waiting_for_a_machine_that_another_one_measures_on(
     parts: Parts, world: World, task_id: str
 ) -> None:
     with parts.measuring("another task"):
-        cancelling = threading.Timer(0.3, tasks.cancel, (parts.store, task_id))
+        cancelling = threading.Timer(0.3, tasks.cancel, (parts.store, CLOCK, task_id))
         cancelling.start()
         assert lead(parts, task_id) is TaskStatus.CANCELLED
         cancelling.join()
@@ -138,6 +141,37 @@ def test_a_session_started_again_repeats_its_warm_ups_before_it_takes_results(
     assert lead(parts, task_id) is TaskStatus.COMPLETED
     assert first[:5] == ["result", "result", "run", "run", "run"]
     assert done[len(first) :][:5] == ["run", "run", "result", "result", "run"]
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_a_session_lost_while_results_are_compared_costs_no_run_and_is_not_tried_again(
+    parts: Parts, world: World, task_id: str, monkeypatch: pytest.MonkeyPatch, cancelled: bool
+) -> None:
+    compared: list[str] = []
+
+    def lost(self: MemoryEngine, _: SnippetCall, variant: SnippetCall, **__: Any) -> Comparison:
+        compared.append(self.session_id)
+        if cancelled:
+            tasks.cancel(parts.store, CLOCK, task_id)
+        self.kill()
+        self.lost = "memory cap"
+        raise SessionLost("memory cap")
+
+    monkeypatch.setattr(
+        MemoryEngine, "fingerprint", lambda _, call, **__: ResultFacts(call.snippet.name, 1, (("one", "int"),))
+    )
+    monkeypatch.setattr(MemoryEngine, "compare", lost, raising=False)
+    status = lead(parts, task_id)
+    assert compared == ["session-1"]
+    (result,) = parts.store.find("results", {"task_id": task_id, "snippet": "variant"})
+    if cancelled:
+        assert (status, result["comparison"], world.runs) == (TaskStatus.CANCELLED, None, 0)
+        return
+    assert status is TaskStatus.COMPLETED
+    whole(parts, task_id)
+    assert {run["status"] for run in parts.store.find("runs", {"task_id": task_id})} == {"ok"}
+    assert result["comparison"]["equality"] == "inconclusive"
+    assert "memory cap" in result["comparison"]["reason"]
 
 
 def test_a_leader_that_was_overtaken_writes_nothing_more_and_clears_up(
@@ -196,7 +230,7 @@ def test_cancel_while_a_session_starts_is_noticed_before_anything_runs(
     start = MemoryEngine.start
 
     def cancelled_meanwhile(self: MemoryEngine) -> SessionFacts:
-        tasks.cancel(parts.store, task_id)
+        tasks.cancel(parts.store, CLOCK, task_id)
         return start(self)
 
     monkeypatch.setattr(MemoryEngine, "start", cancelled_meanwhile)
@@ -233,3 +267,17 @@ def test_what_watching_costs_is_measured_once_where_the_order_asks_for_it(parts:
     assert len({tuple(pair) for pair in pairs[::2]}) == 2, "which of them is first is chance"
     assert parts.store.count("samples", {"stream_id": "watching"}) == 0 < parts.store.count("samples")
     assert list(parts.home.work.iterdir()) == []
+
+
+def test_what_a_killed_monitor_left_is_not_sent_to_the_store_of_the_pairs(parts: Parts, world: World) -> None:
+    order = ORDER.replace("interval: 50ms", "interval: 50ms, pairs: 12")
+
+    def kill_a_monitor(number: int) -> None:
+        if number == 2 * (1 + 4) + 1:  # the first run of the pairs
+            spool = Spool(parts.home.spool, "killed", 1 << 20)
+            spool.append({"_id": "left"})
+            spool.close()
+
+    world.at_run = kill_a_monitor
+    assert lead(parts, take_in(parts.store, CLOCK, inlined(order), {}, new_ids(CLOCK)).task_id) is TaskStatus.COMPLETED
+    assert len(segments(parts.home.spool / "killed")) == 1

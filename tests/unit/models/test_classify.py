@@ -208,6 +208,20 @@ CODE
 """
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--name", "bad name"), "--name 'bad name': a name is a letter, then letters, digits"),
+        (("--export", ""), "--export is empty: a folder or a URL"),
+        (("--with", ""), "--with is empty: a task's id or the name of its order"),
+    ],
+)
+def test_analyze_refuses_impossible_values_as_wrong_use(arguments: tuple[str, str], told: str) -> None:
+    done = CliRunner().invoke(cli, ["analyze", *arguments], standalone_mode=False)
+    assert isinstance(done.exception, UsageError)
+    assert told in str(done.exception)
+
+
 def predict(learned: Any, *arguments: object) -> Result:
     store, models, _ = learned
     assert store.count("models") == 1

@@ -162,6 +162,21 @@ def test_what_is_left_at_the_end_waits_on_disk(spooling: World, tmp_path: Path) 
     assert spooling.take() == []
 
 
+def test_what_the_disk_refused_is_saved_at_the_end_where_it_takes_it_then(tmp_path: Path) -> None:
+    root = tmp_path / "spool"
+    root.touch()
+    world = World(Spool(root, "stream-1", 1 << 20))
+    world.put(4)
+    assert world.take() == [0, 1, 2]
+    world.backlog.spill("the store is away")
+    world.put(1)
+    assert world.backlog.spooled == 0
+    root.unlink()
+    assert world.backlog.end() == Remainder(spooled=5, lost=0)
+    (path,) = segments(root / "stream-1")
+    assert [path.read_text().find(f'"00{number}"') > 0 for number in range(5)] == [True] * 5
+
+
 def test_what_is_left_at_the_end_without_a_spool_is_lost(world: World) -> None:
     world.put(5)
     world.take()
