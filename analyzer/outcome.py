@@ -13,19 +13,11 @@ from typing import Any
 from analyzer.material import TaskMaterial, load_material
 from analyzer.proof.documents import OPTIMIZATIONS
 from analyzer.summaries import Place, Summary, summarise
-from snipbench.domain.result import Equality
 from snipbench.domain.run import Run, RunStatus
 from snipbench.domain.spark_master import UNSEEN, is_local
 from snipbench.domain.task import SnippetResult
 from snipbench.statistics import Interval
 from snipbench.store.port import DocumentStore
-
-_EQUAL = {
-    Equality.EQUAL: True,
-    Equality.EQUAL_WITHIN_TOLERANCE: True,
-    Equality.DIFFERENT: False,
-    Equality.INCONCLUSIVE: None,
-}
 
 
 def task_outcome(store: DocumentStore, task_id: str) -> dict[str, Any]:
@@ -49,7 +41,7 @@ def outcome_of(material: TaskMaterial) -> dict[str, Any]:
     runs: dict[Place, list[Run]] = {}
     for run in material.runs:
         runs.setdefault(Place(run.experiment, run.snippet, run.parameters), []).append(run)
-    summaries = summarise(material.order, material.runs)
+    summaries = summarise(material.order, material.runs, material.results)
     return {
         "order_id": material.task.order_id,
         "task_id": material.task.task_id,
@@ -95,9 +87,7 @@ def _snippet(summary: Summary, result: SnippetResult | None, runs: list[Run]) ->
         },
         "memory_peak_bytes": None if memory is None else round(memory),
         "result_hash": result_hash(result, runs),
-        "equal_to_baseline": None
-        if result is None or result.comparison is None
-        else _EQUAL[result.comparison.equality],
+        "equal_to_baseline": summary.equal,
         "steady": summary.steadiness.steady,
         "drift": summary.steadiness.drift,
         "ratio_to_baseline": _ratio(summary),

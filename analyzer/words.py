@@ -95,11 +95,18 @@ def parameters_text(parameters: dict[str, Any]) -> str:
 
 
 def sentence(snippet: dict[str, Any], baseline: str) -> str | None:
-    """``pandas is 2.7× faster than row, 95 % 2.5–2.9``; ``None`` when there is nothing to compare."""
+    """``pandas is 2.7× faster than row, 95 % 2.5–2.9``; ``None`` when there is nothing to compare.
+
+    Of what computes something else, or may do so, only that is said.
+    """
     ratio = snippet["ratio_to_baseline"]
+    who = f"{snippet['name']}{_where(snippet)}"
+    if snippet["equal_to_baseline"] is False:
+        return f"{who} computes something else than {baseline}: their times are not compared"
     if ratio is None or ratio["median"] is None:
         return None
-    who = f"{snippet['name']}{_where(snippet)}"
+    if snippet["equal_to_baseline"] is None:
+        return f"{who} is not known to compute what {baseline} does: their times are not compared"
     verdict = ratio["verdict"]
     pairs = f"{ratio['pairs']} pairs"
     if verdict in {"faster", "slower"}:
@@ -111,13 +118,11 @@ def sentence(snippet: dict[str, Any], baseline: str) -> str | None:
 
 
 def sentences(experiment: dict[str, Any]) -> list[str]:
-    """One sentence for each variant of an experiment of an outcome, a wrong result first; and for all that drifted."""
+    """One sentence for each variant of an experiment of an outcome, and for all that drifted."""
     said = []
     for snippet in experiment["snippets"]:
         if snippet.get("role") == "floor":
             continue
-        if snippet["equal_to_baseline"] is False:
-            said.append(f"{snippet['name']}{_where(snippet)} computes something else than {snippet['baseline']}")
         text = sentence(snippet, str(snippet.get("baseline")))
         if text is not None:
             said.append(text)

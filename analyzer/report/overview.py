@@ -47,7 +47,7 @@ def answers(experiments: Iterable[dict[str, Any]]) -> list[Answer]:
 
 def _answer(experiment: str, point: str, baseline: dict[str, Any], variants: list[dict[str, Any]]) -> Answer:
     name = str(baseline["name"])
-    sound = [one for one in variants if one["equal_to_baseline"] is not False and _median(one) is not None]
+    sound = [one for one in variants if one["equal_to_baseline"] is True and _median(one) is not None]
     by_verdict: dict[str, list[dict[str, Any]]] = {}
     for one in sorted(sound, key=lambda one: _median(one) or 0.0):
         by_verdict.setdefault(one["ratio_to_baseline"]["verdict"], []).append(one)

@@ -51,10 +51,22 @@ def test_no_interval_is_no_claim() -> None:
     assert said == "pandas (n=3) against row is inconclusive: ratio 0.50, 3 pairs"
 
 
-def test_a_wrong_result_is_said_before_its_speed() -> None:
-    wrong = variant("faster", 0.5, 0.4, 0.6) | {"equal_to_baseline": False}
-    said = words.sentences({"snippets": [wrong]})
-    assert said[0] == "pandas (n=3) computes something else than row"
+@pytest.mark.parametrize(
+    ("equal", "said"),
+    [
+        (False, "pandas (n=3) computes something else than row: their times are not compared"),
+        (None, "pandas (n=3) is not known to compute what row does: their times are not compared"),
+    ],
+)
+def test_what_is_not_known_to_compute_the_same_is_neither_faster_nor_slower(equal: bool | None, said: str) -> None:
+    other = variant("inconclusive", 0.5, 0.4, 0.6) | {"equal_to_baseline": equal}
+    assert words.sentences({"snippets": [other]}) == [said]
+
+
+def test_a_wrong_result_is_told_without_a_single_pair() -> None:
+    wrong = variant("faster", 0.5, 0.4, 0.6) | {"equal_to_baseline": False, "ratio_to_baseline": None}
+    assert words.sentence(wrong, "row") is not None
+    assert words.sentence(wrong | {"equal_to_baseline": None}, "row") is None
 
 
 @pytest.mark.parametrize(("drift", "change"), [(1.124, "grew by 12 %"), (0.9, "fell by 10 %")])
