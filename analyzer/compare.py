@@ -14,12 +14,13 @@ from typing import Any
 from analyzer import measures
 from analyzer.material import TaskMaterial, load_material
 from analyzer.outcome import result_hash
-from analyzer.summaries import Place
+from analyzer.summaries import Place, figure, loses_too_many
+from analyzer.words import several
 from snipbench.domain.plan import Phase
 from snipbench.domain.run import Run, TaskStatus
 from snipbench.domain.task import MOMENT
 from snipbench.errors import UsageError
-from snipbench.statistics import Interval, RatioResult, median_interval, unpaired_ratio
+from snipbench.statistics import Interval, RatioResult, RatioVerdict, unpaired_ratio
 from snipbench.store.port import DocumentStore
 
 _THRESHOLD = re.compile(r"^(?P<measure>\w+):(?P<percent>\d+(?:\.\d+)?)\s*%$")
@@ -60,6 +61,8 @@ class Change:
     after: Interval
     ratio: RatioResult
     """After ÷ before; ``pairs`` is the number of runs of the smaller side."""
+    unjudged: str | None
+    """Why the ratio has no interval; ``None`` where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class TaskComparison:
         The interval decides, with however few runs it could be had; without one nothing is a regression.
         """
         return [
-            f"{_name(change.place)}: {change.measure} {_ratio_text(change.ratio)}, allowed {threshold.share:.0%} more"
+            f"{_name(change.place)}: {change.measure} {_ratio_text(change)}, allowed {threshold.share:.0%} more"
             for change in self.changes
             if change.measure == threshold.measure
             and change.ratio.low is not None
@@ -138,7 +141,7 @@ class TaskComparison:
                     if change.place in places
                 ]
                 tail = f" [{', '.join(marks)}]" if marks else ""
-                said.append(f"  {_name(change.place)}: {change.ratio.verdict.value}, {_ratio_text(change.ratio)}{tail}")
+                said.append(f"  {_name(change.place)}: {change.ratio.verdict.value}, {_ratio_text(change)}{tail}")
         said += [f"  only before: {_name(place)}" for place in self.only_before]
         said += [f"  only after: {_name(place)}" for place in self.only_after]
         if self.environment:
@@ -193,16 +196,32 @@ def regressions(store: DocumentStore, task_id: str, threshold: Threshold) -> lis
 def _measured(material: TaskMaterial) -> dict[Place, list[Run]]:
     groups: dict[Place, list[Run]] = {}
     for run in material.runs:
-        if run.phase is Phase.MEASURED and measures.is_usable(run):
+        if run.phase is Phase.MEASURED:
             groups.setdefault(Place(run.experiment, run.snippet, run.parameters), []).append(run)
     return groups
 
 
 def _changed(place: Place, name: str, before: Sequence[Run], after: Sequence[Run]) -> Change:
+    """Where too many runs of a side have no value the others are no sample of it: no figure, no ratio."""
     measure = measures.SUMMARISED[name]
-    left = [value for run in before if (value := measure(run)) is not None and value > 0]
-    right = [value for run in after if (value := measure(run)) is not None and value > 0]
-    return Change(place, name, median_interval(left), median_interval(right), unpaired_ratio(right, left))
+    sides = [[_value(measure, run) for run in runs] for runs in (before, after)]
+    left, right = ([value for value in side if value is not None] for side in sides)
+    lossy = [
+        f"{len(side) - len(present)} of {several(len(side), 'run')} {when} have no such value"
+        for when, side, present in (("before", sides[0], left), ("after", sides[1], right))
+        if loses_too_many(len(present), len(side))
+    ]
+    if lossy:
+        nothing = RatioResult(None, None, None, min(len(left), len(right)), RatioVerdict.INCONCLUSIVE)
+        return Change(place, name, figure(sides[0]), figure(sides[1]), nothing, " and ".join(lossy))
+    ratio = unpaired_ratio(right, left)
+    few = f"too few runs for an interval: {len(left)} before, {len(right)} after" if ratio.low is None else None
+    return Change(place, name, figure(sides[0]), figure(sides[1]), ratio, few)
+
+
+def _value(measure: measures.Measure, run: Run) -> float | None:
+    value = measure(run) if measures.is_usable(run) else None
+    return value if value is not None and value > 0 else None
 
 
 def _other_code(before: Sequence[Run], after: Sequence[Run]) -> bool:
@@ -245,7 +264,10 @@ def _change(change: Change) -> dict[str, Any]:
     return {
         side: {"median": interval.median, "low": interval.low, "high": interval.high, "runs": interval.n}
         for side, interval in (("before", change.before), ("after", change.after))
-    } | {"ratio": {"median": ratio.median, "low": ratio.low, "high": ratio.high, "verdict": ratio.verdict.value}}
+    } | {
+        "ratio": {"median": ratio.median, "low": ratio.low, "high": ratio.high, "verdict": ratio.verdict.value},
+        "unjudged": change.unjudged,
+    }
 
 
 def _name(place: Place) -> str:
@@ -253,9 +275,10 @@ def _name(place: Place) -> str:
     return f"{place.experiment}/{place.snippet}" + (f" ({values})" if values else "")
 
 
-def _ratio_text(ratio: RatioResult) -> str:
+def _ratio_text(change: Change) -> str:
+    ratio = change.ratio
     if ratio.median is None:
-        return "no ratio"
+        return f"no ratio ({change.unjudged})"
     if ratio.low is None or ratio.high is None:
-        return f"{ratio.median:.2f}× (too few runs for an interval)"
+        return f"{ratio.median:.2f}× ({change.unjudged})"
     return f"{ratio.median:.2f}× (95 % {ratio.low:.2f}–{ratio.high:.2f})"

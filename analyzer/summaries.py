@@ -147,7 +147,7 @@ def _summary(
         failed=len(runs) - len(usable),
         outliers=sum(run.slot_id in labelled for run in runs),
         sessions=len({run.outcome.session_id for run in runs}),
-        figures={name: _figure([measure(run) for run in usable]) for name, measure in SUMMARISED.items()},
+        figures={name: figure([measure(run) for run in usable]) for name, measure in SUMMARISED.items()},
         steadiness=_steadiness(usable),
         equal=equal,
         comparisons=()
@@ -159,9 +159,15 @@ def _summary(
     )
 
 
-def _figure(values: Sequence[float | None]) -> Interval:
+def loses_too_many(present: int, of: int) -> bool:
+    """Whether more than :data:`TOLERATED_LOSS` is missing."""
+    return present < (1 - TOLERATED_LOSS) * of
+
+
+def figure(values: Sequence[float | None]) -> Interval:
+    """Median and interval of the values that are there; nothing where too many are missing."""
     present = [value for value in values if value is not None]
-    if len(present) < (1 - TOLERATED_LOSS) * len(values):
+    if loses_too_many(len(present), len(values)):
         return Interval(None, None, None, len(present), None)
     return median_interval(present)
 

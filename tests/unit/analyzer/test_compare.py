@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 from analyzer.compare import Threshold, compare_tasks, regressions
 from benchmarks.synthetic import write_task
 from snipbench import records
-from snipbench.domain.run import TaskStatus
+from snipbench.domain.run import Run, RunStatus, TaskStatus
 from snipbench.domain.task import Environment, Task
 from snipbench.errors import UsageError
 from snipbench.store.sqlite import SqliteStore
@@ -70,6 +70,48 @@ def test_without_an_interval_nothing_is_a_regression(store: SqliteStore) -> None
     found = compare_tasks(store, "task-1", "task-2")
     assert found.regressions(WALL) == []
     assert any("too few runs" in line for line in found.lines())
+
+
+def change_runs(store: SqliteStore, task_id: str, change: Callable[[Run], Run]) -> None:
+    """Change the measured runs of ``row``."""
+    where = {"task_id": task_id, "snippet": "row", "phase": "measured"}
+    found = [records.run_from_document(document) for document in store.find("runs", where)]
+    store.delete("runs", where)
+    store.insert("runs", [records.run_to_document(change(run)) for run in found])
+
+
+def too_short(run: Run) -> Run:
+    """The first eight of twelve runs too short for the source, the others twice as long."""
+    costs = tuple(
+        replace(cost, too_short=True) if run.repetition < 8 else replace(cost, cpu_seconds=2 * (cost.cpu_seconds or 0))
+        for cost in run.outcome.costs
+    )
+    return replace(run, outcome=replace(run.outcome, costs=costs))
+
+
+def failing(run: Run) -> Run:
+    """The first eight of twelve runs failed, the others took twice as long."""
+    wall = 2 * (run.outcome.wall_seconds or 0)
+    changed = {"status": RunStatus.TIMEOUT} if run.repetition < 8 else {"wall_seconds": wall}
+    return replace(run, outcome=replace(run.outcome, **changed))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "measure"), [(too_short, "cpu_seconds_executor"), (failing, "wall_seconds")], ids=["short", "failed"]
+)
+def test_the_few_runs_that_are_left_show_no_regression(
+    store: SqliteStore, change: Callable[[Run], Run], measure: str
+) -> None:
+    write_task(store, "task-1", samples=0)
+    write_task(store, "task-2", samples=0)
+    change_runs(store, "task-2", change)
+    found = compare_tasks(store, "task-1", "task-2")
+    assert found.regressions(Threshold(measure, 0.1)) == []
+    row = found.to_document()["snippets"][0]["measures"][measure]
+    assert (row["after"]["median"], row["ratio"]["median"], row["ratio"]["low"]) == (None, None, None)
+    assert row["unjudged"] == "8 of 12 runs after have no such value"
+    if measure == "wall_seconds":
+        assert any("no ratio (8 of 12 runs after have no such value)" in line for line in found.lines())
 
 
 def test_the_document_can_be_printed_as_json(store: SqliteStore) -> None:
