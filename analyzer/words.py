@@ -11,14 +11,15 @@ def duration(seconds: float | None) -> str:
     """``21 µs``, ``231 ms``, ``4.13 s``, ``2 min 5 s``; ``–`` when missing."""
     if seconds is None:
         return "–"
-    if 0 < seconds < 0.9995e-4:
+    if 0 < seconds < 0.995e-4:
         return f"{seconds * 1e6:.2g} µs"
     if seconds < 0.9995:
         milliseconds = seconds * 1e3
-        return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
-    if seconds < 120:
+        return f"{milliseconds:.1f} ms" if milliseconds < 9.95 else f"{milliseconds:.0f} ms"
+    if seconds < 119.995:
         return f"{seconds:.2f} s"
-    return f"{int(seconds // 60)} min {seconds % 60:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
 
 
 def brief(seconds: float | None) -> str:
@@ -67,11 +68,15 @@ def ratio_cell(ratio: dict[str, Any] | None) -> str:
 
 def factor(ratio: float) -> str:
     """Ratio variant / baseline as a factor: ``2.7× faster``, ``1.12× slower``, ``the same``."""
-    times = 1 / ratio if ratio < 1 else ratio
-    digits = 2 if times < 1.5 else 1 if times < 20 else 0
-    if round(times, 2) == 1:
+    if round(max(ratio, 1 / ratio), 2) == 1:
         return "the same"
-    return f"{times:.{digits}f}× {'faster' if ratio < 1 else 'slower'}"
+    return f"{times(ratio)} {'faster' if ratio < 1 else 'slower'}"
+
+
+def times(ratio: float) -> str:
+    """``2.7×``, whichever side is the greater: for a text that tells the direction elsewhere."""
+    greater = max(ratio, 1 / ratio)
+    return f"{greater:.{2 if greater < 1.5 else 1 if greater < 20 else 0}f}×"
 
 
 def claim(ratio: dict[str, Any]) -> tuple[str, str]:

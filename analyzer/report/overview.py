@@ -80,7 +80,7 @@ def _others(by_verdict: dict[str, list[dict[str, Any]]], shown: dict[str, Any]) 
     for verdict, members in by_verdict.items():
         rest = [one for one in members if one is not shown]
         if rest and verdict in {"faster", "slower"}:
-            factors = (f"{one['name']} {words.factor(_median(one) or 1.0).split()[0]}" for one in rest)
+            factors = (f"{one['name']} {words.times(_median(one) or 1.0)}" for one in rest)
             said.append(f"{verdict}: {', '.join(factors)}")
         elif rest:
             said.append(f"{verdict.replace('_', ' ')}: {', '.join(one['name'] for one in rest)}")

@@ -7,14 +7,44 @@ from typing import Any
 import pytest
 
 from analyzer import words
+from analyzer.report.overview import answers
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "–"), (0.00123, "1.2 ms"), (0.231, "231 ms"), (0.9999, "1.00 s"), (4.126, "4.13 s"), (125.0, "2 min 5 s")],
+    [
+        (None, "–"),
+        (9.9e-5, "99 µs"),
+        (9.96e-5, "0.1 ms"),
+        (0.00123, "1.2 ms"),
+        (0.00996, "10 ms"),
+        (0.231, "231 ms"),
+        (0.9999, "1.00 s"),
+        (4.126, "4.13 s"),
+        (119.99, "119.99 s"),
+        (119.999, "2 min 0 s"),
+        (125.0, "2 min 5 s"),
+        (179.7, "3 min 0 s"),
+    ],
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert words.duration(seconds) == text
+
+
+@pytest.mark.parametrize(("ratio", "text"), [(0.997, "1.00×"), (1 / 2.7, "2.7×"), (25.0, "25×"), (1.25, "1.25×")])
+def test_a_factor_without_its_direction(ratio: float, text: str) -> None:
+    assert words.times(ratio) == text
+    assert words.factor(ratio) in {"the same", f"{text} faster", f"{text} slower"}
+
+
+def test_what_else_is_faster_is_named_with_its_factor() -> None:
+    baseline = variant("faster", 1.0, 1.0, 1.0) | {"name": "row", "role": "baseline", "wall_seconds": {"median": 0.1}}
+    close = [
+        variant("faster", ratio, ratio, 0.999) | {"name": name, "wall_seconds": {"median": 0.1}, "failed": 0}
+        for name, ratio in (("native", 0.5), ("pandas", 0.997))
+    ]
+    (answer,) = answers([{"name": "exchange", "snippets": [baseline, *close]}])
+    assert (answer.name, answer.others) == ("native", "faster: pandas 1.00×")
 
 
 @pytest.mark.parametrize(
