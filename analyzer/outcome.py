@@ -129,7 +129,8 @@ def _errors(result: SnippetResult | None, runs: list[Run]) -> list[str]:
             seen[f"{failure.kind}: {failure.message}" if failure else run.outcome.status.value] += 1
     errors = [text if count == 1 else f"{text} ({count} runs)" for text, count in seen.items()]
     if result is not None and result.failure is not None:
-        errors.append(f"result: {result.failure.kind}: {result.failure.message}")
+        what = "result" if result.facts is None else "result of a later pass"
+        errors.append(f"{what}: {result.failure.kind}: {result.failure.message}")
     if result is not None and result.changed_hashes:
         errors.append(f"the result changed between passes: also {', '.join(result.changed_hashes)}")
     return errors

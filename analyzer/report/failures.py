@@ -76,7 +76,8 @@ def _of_result(where: str, result: SnippetResult) -> Iterator[Failed]:
     if result.failure is not None:
         failure = result.failure
         message = f"{failure.kind}: {failure.message}"
-        yield Failed(where, 1, "result could not be had", message, failure.traceback)
+        when = "" if result.facts is None else " in a later pass"
+        yield Failed(where, 1, f"result could not be had{when}", message, failure.traceback)
     if result.changed_hashes:
         hashes = ", ".join(value[:12] for value in result.changed_hashes)
         yield Failed(where, 1, "result changed", f"between passes: {hashes}", "")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from analyzer.outcome import task_outcome
 from analyzer.report import render
 from benchmarks.synthetic import write_task
 from snipbench import records
@@ -75,6 +76,16 @@ def test_a_result_that_could_not_be_had_is_listed(store: SqliteStore, snippet: s
     assert WELL not in page
     assert "2 results missing, different or changed" in page
     assert "UnhashableResult: a generator has no hash" in page
+
+
+def test_a_result_that_could_not_be_had_in_a_later_session_is_listed(store: SqliteStore) -> None:
+    change_result(store, "pandas", failure=Failure("Timeout", "longer than 60 s"))
+    page = render(store, "task-1")
+    assert WELL not in page
+    assert page.count("result could not be had in a later pass") == 2
+    snippets = task_outcome(store, "task-1")["experiments"][0]["snippets"]
+    told = next(found for found in snippets if found["name"] == "pandas")
+    assert (told["equal_to_baseline"], told["errors"]) == (True, ["result of a later pass: Timeout: longer than 60 s"])
 
 
 def test_a_variant_that_nobody_compared_is_listed(store: SqliteStore) -> None:
