@@ -6,7 +6,6 @@ drifted between the two times is in it, which is why the environments' differenc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,38 +16,10 @@ from analyzer.outcome import result_hash
 from analyzer.summaries import Place, figure, loses_too_many
 from analyzer.words import several
 from snipbench.domain.plan import Phase
-from snipbench.domain.run import Run, TaskStatus
+from snipbench.domain.run import Run
 from snipbench.domain.task import MOMENT
-from snipbench.errors import UsageError
 from snipbench.statistics import Interval, RatioResult, RatioVerdict, unpaired_ratio
 from snipbench.store.port import DocumentStore
-
-_THRESHOLD = re.compile(r"^(?P<measure>\w+):(?P<percent>\d+(?:\.\d+)?)\s*%$")
-_ALIASES = {"cpu_seconds": "cpu_seconds_executor"}
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """A regression: the measure's ratio after ÷ before is above ``1 + share`` by its interval's lower bound."""
-
-    measure: str
-    share: float
-
-    @classmethod
-    def parse(cls, text: str) -> Threshold:
-        """``wall_seconds:10%`` -> threshold.
-
-        Raises:
-            UsageError: another form, or no such measure.
-        """
-        found = _THRESHOLD.match(text.strip())
-        measure = _ALIASES.get(found["measure"], found["measure"]) if found else ""
-        if found is None or measure not in measures.SUMMARISED:
-            valid = ", ".join((*measures.SUMMARISED, *_ALIASES))
-            raise UsageError(
-                f"--fail-if takes MEASURE:PERCENT%, such as wall_seconds:10%, not {text!r}; measures: {valid}"
-            )
-        return cls(measure, float(found["percent"]) / 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +62,6 @@ class TaskComparison:
     environment: tuple[Difference, ...]
     same_plan: bool
 
-    def regressions(self, threshold: Threshold) -> list[str]:
-        """A line for each snippet that became worse by more than the threshold.
-
-        The interval decides, with however few runs it could be had; without one nothing is a regression.
-        """
-        return [
-            f"{_name(change.place)}: {change.measure} {_ratio_text(change)}, allowed {threshold.share:.0%} more"
-            for change in self.changes
-            if change.measure == threshold.measure
-            and change.ratio.low is not None
-            and change.ratio.low > 1 + threshold.share
-        ]
-
     def to_document(self) -> dict[str, Any]:
         """What ``compare --json`` prints."""
         places = dict.fromkeys(change.place for change in self.changes)
@@ -141,9 +99,9 @@ class TaskComparison:
                     if change.place in places
                 ]
                 tail = f" [{', '.join(marks)}]" if marks else ""
-                said.append(f"  {_name(change.place)}: {change.ratio.verdict.value}, {_ratio_text(change)}{tail}")
-        said += [f"  only before: {_name(place)}" for place in self.only_before]
-        said += [f"  only after: {_name(place)}" for place in self.only_after]
+                said.append(f"  {place_name(change.place)}: {change.ratio.verdict.value}, {ratio_text(change)}{tail}")
+        said += [f"  only before: {place_name(place)}" for place in self.only_before]
+        said += [f"  only after: {place_name(place)}" for place in self.only_after]
         if self.environment:
             said.append("the environments differ:")
             said += [f"  {found.area}.{found.name}: {found.before} -> {found.after}" for found in self.environment]
@@ -176,21 +134,6 @@ def compare_tasks(store: DocumentStore, before: str, after: str) -> TaskComparis
         environment=_differences(earlier, later),
         same_plan=earlier.task.plan_hash == later.task.plan_hash,
     )
-
-
-def regressions(store: DocumentStore, task_id: str, threshold: Threshold) -> list[str]:
-    """Regressions of a task against the previous one of the same order name that has results; none without one."""
-    document = store.get("tasks", task_id)
-    if document is None:
-        raise UsageError(f"there is no task {task_id!r}")
-    wanted = {
-        "order_name": document["order_name"],
-        "status": (TaskStatus.COMPLETED.value, TaskStatus.PARTLY_FAILED.value),
-    }
-    for found in store.find("tasks", wanted, order_by=("-requested_at", "-_id")):
-        if (found["requested_at"], found["_id"]) < (document["requested_at"], task_id):
-            return compare_tasks(store, found["_id"], task_id).regressions(threshold)
-    return []
 
 
 def _measured(material: TaskMaterial) -> dict[Place, list[Run]]:
@@ -270,12 +213,14 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
-def _name(place: Place) -> str:
+def place_name(place: Place) -> str:
+    """``exchange/row (limit=10)``."""
     values = " ".join(f"{name}={value}" for name, value in place.parameters)
     return f"{place.experiment}/{place.snippet}" + (f" ({values})" if values else "")
 
 
-def _ratio_text(change: Change) -> str:
+def ratio_text(change: Change) -> str:
+    """``1.97× (95 % 1.90–2.03)``, or why there is no interval."""
     ratio = change.ratio
     if ratio.median is None:
         return f"no ratio ({change.unjudged})"
