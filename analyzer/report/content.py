@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
-
 from analyzer.outcome import task_outcome
 from analyzer.report.failures import Failed, all_well, doubtful_results, failed_runs, unmade_runs
 from analyzer.report.groups import Group, groups
 from analyzer.report.overview import Answer, answers
 from analyzer.report.suggestions import Improvement, improvements
-from analyzer.report.timelines import timelines
+from analyzer.report.timelines import Timelines, timelines
 from analyzer.report.trainings import Training, trainings
 from analyzer.report.watching import watching
 from snipbench import records
@@ -31,8 +29,7 @@ class ExperimentPage:
     database: str
     snippets: list[dict[str, Any]]
     groups: list[Group]
-    cpu: Markup | None
-    memory: Markup | None
+    timelines: Timelines
     watching: str | None
     """What watching cost."""
 
@@ -104,14 +101,12 @@ def _experiment(
     store: DocumentStore, task_id: str, found: dict[str, Any], measured: list[Run], events: list[dict[str, Any]]
 ) -> ExperimentPage:
     mine = [run for run in measured if run.experiment == found["name"]]
-    cpu, memory = timelines(store, task_id, found["name"], mine)
     return ExperimentPage(
         name=found["name"],
         database=found["database"],
         snippets=found["snippets"],
         groups=groups(found["snippets"], mine),
-        cpu=cpu,
-        memory=memory,
+        timelines=timelines(store, task_id, found["name"], mine),
         watching=watching(events, found["name"]),
     )
 
