@@ -13,11 +13,17 @@ from typing import Any
 from analyzer.material import TaskMaterial, load_material
 from analyzer.proof.documents import OPTIMIZATIONS
 from analyzer.summaries import Place, Summary, summarise
+from snipbench.domain.order import Order, Schedule
 from snipbench.domain.run import Run, RunStatus
 from snipbench.domain.spark_master import UNSEEN, is_local
 from snipbench.domain.task import SnippetResult
 from snipbench.statistics import Interval
 from snipbench.store.port import DocumentStore
+
+ONE_AFTER_THE_OTHER = (
+    "Snippets were measured one after the other (schedule: sequential): a drift of the machine is in every ratio, "
+    "so nothing is called faster or slower"
+)
 
 
 def task_outcome(store: DocumentStore, task_id: str) -> dict[str, Any]:
@@ -60,13 +66,16 @@ def outcome_of(material: TaskMaterial) -> dict[str, Any]:
             for experiment in material.order.experiments
         ],
         "report": material.task.report,
-        "notes": _notes(material.order.spark.master),
+        "notes": _notes(material.order),
     }
 
 
-def _notes(master: str) -> list[str]:
+def _notes(order: Order) -> list[str]:
     """Sentences on what the figures do not tell."""
-    return [] if is_local(master) else [f"Spark ran at {master}: {UNSEEN}"]
+    notes = [] if is_local(order.spark.master) else [f"Spark ran at {order.spark.master}: {UNSEEN}"]
+    if order.schedule is Schedule.SEQUENTIAL:
+        notes.append(ONE_AFTER_THE_OTHER)
+    return notes
 
 
 def _snippet(summary: Summary, result: SnippetResult | None, runs: list[Run]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from analyzer.measures import COMPARED, SUMMARISED, Measure, is_usable, wall_seconds
-from snipbench.domain.order import Experiment, Order, Snippet
+from snipbench.domain.order import Experiment, Order, Schedule, Snippet
 from snipbench.domain.plan import Parameters, Phase, parameter_points
 from snipbench.domain.result import Equality
 from snipbench.domain.run import Run
@@ -49,7 +49,8 @@ class Place:
 class PairedComparison:
     """A variant against its baseline in one measure.
 
-    The ratio is what was measured; its verdict is ``inconclusive`` unless both are known to compute the same.
+    The ratio is what was measured; its verdict is ``inconclusive`` unless both are known to compute the same and were
+    measured by turns.
     """
 
     place: Place
@@ -99,8 +100,9 @@ def summarise(order: Order, runs: Sequence[Run], results: Iterable[SnippetResult
         if run.phase is Phase.MEASURED:
             by_place.setdefault(_place(run), []).append(run)
     labelled = outlier_slots(runs)
+    by_turns = order.schedule is not Schedule.SEQUENTIAL
     return tuple(
-        _summary(experiment, snippet, parameters, by_place, labelled, equal)
+        _summary(experiment, snippet, parameters, by_place, labelled, equal, by_turns=by_turns)
         for experiment in order.experiments
         for parameters in parameter_points(experiment)
         for snippet in experiment.snippets
@@ -132,6 +134,8 @@ def _summary(
     by_place: Mapping[Place, list[Run]],
     labelled: frozenset[str],
     equalities: Mapping[Place, bool | None],
+    *,
+    by_turns: bool,
 ) -> Summary:
     place = Place(experiment.name, snippet.name, parameters)
     equal = equalities.get(place)
@@ -153,7 +157,7 @@ def _summary(
         comparisons=()
         if snippet.baseline == snippet.name
         else tuple(
-            _comparison(place, snippet.baseline, name, measure, runs, baseline, comparable=equal is True)
+            _comparison(place, snippet.baseline, name, measure, runs, baseline, claims=by_turns and equal is True)
             for name, measure in COMPARED.items()
         ),
     )
@@ -188,7 +192,7 @@ def _comparison(
     runs: Sequence[Run],
     baseline_runs: Sequence[Run],
     *,
-    comparable: bool,
+    claims: bool,
 ) -> PairedComparison:
     """Pairs are formed within one block and one session only."""
     others = {run.block: run for run in baseline_runs}
@@ -202,7 +206,7 @@ def _comparison(
             sessions.add(run.outcome.session_id)
     unusable = len({run.block for run in (*runs, *baseline_runs)}) - len(pairs)
     ratio = paired_ratio(pairs)
-    if not comparable or unusable > TOLERATED_LOSS * (len(pairs) + unusable):
+    if not claims or unusable > TOLERATED_LOSS * (len(pairs) + unusable):
         ratio = replace(ratio, verdict=RatioVerdict.INCONCLUSIVE)
     return PairedComparison(place, baseline, name, ratio, unusable, len(sessions))
 

@@ -15,6 +15,7 @@ from analyzer.outcome import outcome_of, task_outcome
 from analyzer.report.overview import answers
 from analyzer.summaries import Summary, outlier_slots, summarise
 from benchmarks.synthetic import write_task
+from snipbench.domain.order import Schedule
 from snipbench.domain.plan import Phase
 from snipbench.domain.result import Comparison, Equality
 from snipbench.domain.run import Run, RunStatus
@@ -92,6 +93,17 @@ def test_without_an_equal_result_the_ratio_is_measured_and_nothing_claimed(
     assert told["ratio_to_baseline"]["verdict"] == "inconclusive"
     (answer, _) = answers([{"name": "exchange", "snippets": snippets}])
     assert answer.name is None
+
+
+def test_what_was_measured_one_after_the_other_is_shown_and_nothing_claimed(material: TaskMaterial) -> None:
+    order = material.order.model_copy(update={"schedule": Schedule.SEQUENTIAL})
+    outcome = outcome_of(replace(material, record=replace(material.record, order=order)))
+    pandas = next(found for found in outcome["experiments"][0]["snippets"] if found["name"] == "pandas")
+    assert (pandas["equal_to_baseline"], pandas["ratio_to_baseline"]["verdict"]) == (True, "inconclusive")
+    assert pandas["ratio_to_baseline"]["high"] < 1
+    (note,) = outcome["notes"]
+    assert "a drift of the machine is in every ratio" in note
+    assert outcome_of(material)["notes"] == []
 
 
 def test_what_the_source_could_not_resolve_is_missing_not_zero(material: TaskMaterial) -> None:
