@@ -1,8 +1,9 @@
 """The outcome of a task as one document: what ``run --json`` and ``show --json`` print (design, section 6).
 
-Beyond the design's keys a snippet carries ``role``, ``baseline`` and ``drift`` (the factor by which its times grew over
-a session), and the outcome ``analyses``: name, kind, verdict and the sentence of each, and ``notes``: sentences on what
-the figures do not tell.
+Beyond the design's keys a snippet carries ``role``, ``baseline``, ``sessions`` (how many its measured runs come from)
+and ``drift`` (the factor by which its times grew over a session), an experiment ``source`` (jdbc or cached), and the
+outcome ``analyses``: name, kind, verdict and the sentence of each, and ``notes``: sentences on what the figures do not
+tell.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def outcome_of(material: TaskMaterial) -> dict[str, Any]:
             {
                 "name": experiment.name,
                 "database": experiment.database,
+                "source": experiment.source,
                 "snippets": [
                     _snippet(summary, results.get(summary.place), runs.get(summary.place, []))
                     for summary in summaries
@@ -89,6 +91,7 @@ def _snippet(summary: Summary, result: SnippetResult | None, runs: list[Run]) ->
         "parameters": dict(summary.place.parameters),
         "runs": summary.runs,
         "failed": summary.failed,
+        "sessions": summary.sessions,
         "wall_seconds": _interval(figures["wall_seconds"]),
         "cpu_seconds": {
             "executor": _interval(figures["cpu_seconds_executor"]),

@@ -52,6 +52,17 @@ def several(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
+def sessions(count: int) -> str:
+    """``one session``, ``3 sessions``."""
+    return "one session" if count == 1 else several(count, "session")
+
+
+def measured(experiment: dict[str, Any]) -> str:
+    """How an experiment of an outcome was measured: ``source jdbc, one session``."""
+    most = max((snippet["sessions"] for snippet in experiment["snippets"]), default=0)
+    return f"source {experiment['source']}, {sessions(most)}"
+
+
 def measure(value: float | None, name: str) -> str:
     """A value of a measure in the unit that its name ends with."""
     return duration(value) if name.endswith("_seconds") else size(value)
@@ -100,7 +111,7 @@ def parameters_text(parameters: dict[str, Any]) -> str:
 
 
 def sentence(snippet: dict[str, Any], baseline: str) -> str | None:
-    """``pandas is 2.7× faster than row, 95 % 2.5–2.9``; ``None`` when there is nothing to compare.
+    """``pandas is 2.7× faster than row, 95 % 2.5–2.9, 20 pairs, one session``; ``None`` without a comparison.
 
     Of what computes something else, or may do so, only that is said.
     """
@@ -113,7 +124,7 @@ def sentence(snippet: dict[str, Any], baseline: str) -> str | None:
     if snippet["equal_to_baseline"] is None:
         return f"{who} is not known to compute what {baseline} does: their times are not compared"
     verdict = ratio["verdict"]
-    pairs = f"{ratio['pairs']} pairs"
+    pairs = f"{ratio['pairs']} pairs, {sessions(snippet['sessions'])}"
     if verdict in {"faster", "slower"}:
         low, middle, high = _times(ratio, faster=verdict == "faster")
         return f"{who} is {middle}× {verdict} than {baseline}, 95 % {low}–{high}, {pairs}"

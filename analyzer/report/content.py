@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from analyzer import words
 from analyzer.outcome import task_outcome
 from analyzer.report.failures import Failed, all_well, doubtful_results, failed_runs, unmade_runs
 from analyzer.report.groups import Group, groups
@@ -27,6 +28,8 @@ class ExperimentPage:
 
     name: str
     database: str
+    measured: str
+    """Source of its tables, number of sessions."""
     snippets: list[dict[str, Any]]
     groups: list[Group]
     timelines: Timelines
@@ -104,6 +107,7 @@ def _experiment(
     return ExperimentPage(
         name=found["name"],
         database=found["database"],
+        measured=words.measured(found),
         snippets=found["snippets"],
         groups=groups(found["snippets"], mine),
         timelines=timelines(store, task_id, found["name"], mine),

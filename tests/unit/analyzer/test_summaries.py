@@ -91,8 +91,8 @@ def test_without_an_equal_result_the_ratio_is_measured_and_nothing_claimed(
     told = next(found for found in snippets if found["name"] == "pandas")
     assert told["equal_to_baseline"] is (False if equality is Equality.DIFFERENT else None)
     assert told["ratio_to_baseline"]["verdict"] == "inconclusive"
-    (answer, _) = answers([{"name": "exchange", "snippets": snippets}])
-    assert answer.name is None
+    (answer, _) = answers([{"name": "exchange", "source": "jdbc", "snippets": snippets}])
+    assert (answer.name, answer.measured) == (None, "source jdbc, one session")
 
 
 def test_what_was_measured_one_after_the_other_is_shown_and_nothing_claimed(material: TaskMaterial) -> None:
@@ -165,17 +165,18 @@ def test_the_outcome_has_the_keys_of_the_design(store: SqliteStore) -> None:
     assert json.loads(json.dumps(outcome, allow_nan=False)) == outcome
     assert list(outcome) == ["order_id", "task_id", "status", "plan_hash", "experiments", "report", "notes", "analyses"]
     (experiment,) = outcome["experiments"]
-    assert list(experiment) == ["name", "database", "snippets"]
+    assert list(experiment) == ["name", "database", "source", "snippets"]
     pandas = next(found for found in experiment["snippets"] if found["name"] == "pandas")
     promised = (
         "name kind parameters runs failed wall_seconds cpu_seconds memory_peak_bytes result_hash equal_to_baseline "
         "steady ratio_to_baseline errors"
     )
-    assert [key for key in pandas if key not in {"role", "baseline", "drift"}] == promised.split()
+    assert [key for key in pandas if key not in {"role", "baseline", "sessions", "drift"}] == promised.split()
     assert set(pandas["ratio_to_baseline"]) == {"median", "low", "high", "pairs", "verdict"}
     assert set(pandas["cpu_seconds"]) == {"executor", "database"}
     assert set(pandas["wall_seconds"]) == {"median", "low", "high"}
     assert (pandas["parameters"], pandas["equal_to_baseline"]) == ({"limit": 10}, True)
+    assert (experiment["source"], pandas["sessions"]) == ("jdbc", 1)
     assert (pandas["memory_peak_bytes"], pandas["steady"]) == (380_000_000, True)
 
 

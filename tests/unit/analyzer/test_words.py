@@ -43,7 +43,7 @@ def test_what_else_is_faster_is_named_with_its_factor() -> None:
         variant("faster", ratio, ratio, 0.999) | {"name": name, "wall_seconds": {"median": 0.1}, "failed": 0}
         for name, ratio in (("native", 0.5), ("pandas", 0.997))
     ]
-    (answer,) = answers([{"name": "exchange", "snippets": [baseline, *close]}])
+    (answer,) = answers([{"name": "exchange", "source": "cached", "snippets": [baseline, *close]}])
     assert (answer.name, answer.others) == ("native", "faster: pandas 1.00×")
 
 
@@ -61,6 +61,7 @@ def variant(verdict: str, median: float, low: float | None, high: float | None, 
         "role": "variant",
         "baseline": "row",
         "parameters": {"n": 3},
+        "sessions": 1,
         "equal_to_baseline": True,
         "ratio_to_baseline": ratio,
     }
@@ -68,17 +69,19 @@ def variant(verdict: str, median: float, low: float | None, high: float | None, 
 
 def test_faster_is_told_as_a_factor_with_its_interval() -> None:
     said = words.sentence(variant("faster", 1 / 2.7, 1 / 2.9, 1 / 2.5), "row")
-    assert said == "pandas (n=3) is 2.7× faster than row, 95 % 2.5–2.9, 20 pairs"
+    assert said == "pandas (n=3) is 2.7× faster than row, 95 % 2.5–2.9, 20 pairs, one session"
+    three = variant("faster", 1 / 2.7, 1 / 2.9, 1 / 2.5) | {"sessions": 3}
+    assert (words.sentence(three, "row") or "").endswith(", 20 pairs, 3 sessions")
 
 
 def test_slower_is_told_the_same_way() -> None:
     said = words.sentence(variant("slower", 1.25, 1.2, 1.31), "row")
-    assert said == "pandas (n=3) is 1.25× slower than row, 95 % 1.20–1.31, 20 pairs"
+    assert said == "pandas (n=3) is 1.25× slower than row, 95 % 1.20–1.31, 20 pairs, one session"
 
 
 def test_no_interval_is_no_claim() -> None:
     said = words.sentence(variant("inconclusive", 0.5, None, None, pairs=3), "row")
-    assert said == "pandas (n=3) against row is inconclusive: ratio 0.50, 3 pairs"
+    assert said == "pandas (n=3) against row is inconclusive: ratio 0.50, 3 pairs, one session"
 
 
 @pytest.mark.parametrize(
