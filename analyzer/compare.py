@@ -15,6 +15,7 @@ from analyzer.material import TaskMaterial, load_material
 from analyzer.outcome import result_hash
 from analyzer.summaries import Place, figure, loses_too_many
 from analyzer.words import several
+from snipbench.domain.event import ENVIRONMENT_DIFFERS
 from snipbench.domain.plan import Phase
 from snipbench.domain.run import Run
 from snipbench.domain.task import MOMENT
@@ -60,6 +61,8 @@ class TaskComparison:
     """Where what ran is not the same in both tasks: code, input, tables, source."""
     other_result: frozenset[Place]
     environment: tuple[Difference, ...]
+    mixed: tuple[tuple[str, str], ...]
+    """``(task, what changed)`` of a task whose own sessions did not all run on the environment that it names."""
     same_plan: bool
 
     def to_document(self) -> dict[str, Any]:
@@ -84,6 +87,7 @@ class TaskComparison:
                 {"area": found.area, "name": found.name, "before": found.before, "after": found.after}
                 for found in self.environment
             ],
+            "mixed_environments": [{"task_id": task_id, "text": text} for task_id, text in self.mixed],
         }
 
     def lines(self) -> list[str]:
@@ -105,8 +109,9 @@ class TaskComparison:
         if self.environment:
             said.append("the environments differ:")
             said += [f"  {found.area}.{found.name}: {found.before} -> {found.after}" for found in self.environment]
-        else:
+        elif not self.mixed:
             said.append("the environments have the same fingerprint")
+        said += [f"the sessions of {task_id} did not all run on the same: {text}" for task_id, text in self.mixed]
         said.append("measured at different times, not in pairs: drift between the two is part of each ratio")
         return said
 
@@ -132,6 +137,11 @@ def compare_tasks(store: DocumentStore, before: str, after: str) -> TaskComparis
         other_code=frozenset(place for place in common if _other_code(left[place], right[place])),
         other_result=_other_results(earlier, later, common),
         environment=_differences(earlier, later),
+        mixed=tuple(
+            (material.task.task_id, text)
+            for material in (earlier, later)
+            for text in dict.fromkeys(event.text for event in material.events if event.name == ENVIRONMENT_DIFFERS)
+        ),
         same_plan=earlier.task.plan_hash == later.task.plan_hash,
     )
 

@@ -193,9 +193,11 @@ class TaskBook:
             event = replace(event, sequence=max(event.sequence, there) + 1)
         self._sequence = event.sequence
 
-    def has_logged(self, name: str, experiment: str) -> bool:
-        """Whether an event of that name is in the log for the experiment."""
+    def has_logged(self, name: str, experiment: str, text: str | None = None) -> bool:
+        """Whether an event of that name, with that text if one is given, is in the log for the experiment."""
         where = {"task_id": self._task.task_id, "name": name, "experiment": experiment}
+        if text is not None:
+            where["text"] = text
         return self._store.count("events", where) > 0
 
     def accepted(self) -> dict[str, Run]:

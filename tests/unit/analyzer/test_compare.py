@@ -15,6 +15,7 @@ from analyzer.regressions import Threshold, judge, judge_against_previous
 from benchmarks.synthetic import write_task
 from orchestrator.cli import cli
 from snipbench import records
+from snipbench.domain.event import ENVIRONMENT_DIFFERS, Event
 from snipbench.domain.run import Run, RunStatus, TaskStatus
 from snipbench.domain.task import Environment, Task
 from snipbench.errors import UsageError
@@ -139,6 +140,17 @@ def test_differences_of_the_environments_are_listed(store: SqliteStore) -> None:
         ("cpu", "model", "made up", "another"),
         ("libraries", "pyspark", "4.1.4", None),
     ]
+
+
+def test_a_task_whose_sessions_ran_on_different_things_is_told(store: SqliteStore) -> None:
+    write_task(store, "task-1", samples=0)
+    write_task(store, "task-2", samples=0)
+    moved = Event("task-2", 99, "2026-01-31T09:10:00.000000Z", ENVIRONMENT_DIFFERS, text="machine.kernel: 6.1 -> 6.2")
+    store.insert("events", [records.event_to_document(moved)])
+    found = compare_tasks(store, "task-1", "task-2")
+    assert "the sessions of task-2 did not all run on the same: machine.kernel: 6.1 -> 6.2" in found.lines()
+    assert "the environments have the same fingerprint" not in found.lines()
+    assert found.to_document()["mixed_environments"] == [{"task_id": "task-2", "text": "machine.kernel: 6.1 -> 6.2"}]
 
 
 def test_a_task_is_held_against_the_previous_one_of_its_name_that_has_results(store: SqliteStore) -> None:
