@@ -6,7 +6,6 @@ drifted between the two times is in it, which is why the environments' differenc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,40 +13,14 @@ from typing import Any
 from analyzer import measures
 from analyzer.material import TaskMaterial, load_material
 from analyzer.outcome import result_hash
-from analyzer.summaries import Place
+from analyzer.summaries import Place, figure, loses_too_many
+from analyzer.words import several
+from snipbench.domain.event import ENVIRONMENT_DIFFERS
 from snipbench.domain.plan import Phase
-from snipbench.domain.run import Run, TaskStatus
+from snipbench.domain.run import Run
 from snipbench.domain.task import MOMENT
-from snipbench.errors import UsageError
-from snipbench.statistics import Interval, RatioResult, median_interval, unpaired_ratio
+from snipbench.statistics import Interval, RatioResult, RatioVerdict, unpaired_ratio
 from snipbench.store.port import DocumentStore
-
-_THRESHOLD = re.compile(r"^(?P<measure>\w+):(?P<percent>\d+(?:\.\d+)?)\s*%$")
-_ALIASES = {"cpu_seconds": "cpu_seconds_executor"}
-
-
-@dataclass(frozen=True, slots=True)
-class Threshold:
-    """A regression: the measure's ratio after ÷ before is above ``1 + share`` by its interval's lower bound."""
-
-    measure: str
-    share: float
-
-    @classmethod
-    def parse(cls, text: str) -> Threshold:
-        """``wall_seconds:10%`` -> threshold.
-
-        Raises:
-            UsageError: another form, or no such measure.
-        """
-        found = _THRESHOLD.match(text.strip())
-        measure = _ALIASES.get(found["measure"], found["measure"]) if found else ""
-        if found is None or measure not in measures.SUMMARISED:
-            valid = ", ".join((*measures.SUMMARISED, *_ALIASES))
-            raise UsageError(
-                f"--fail-if takes MEASURE:PERCENT%, such as wall_seconds:10%, not {text!r}; measures: {valid}"
-            )
-        return cls(measure, float(found["percent"]) / 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +33,8 @@ class Change:
     after: Interval
     ratio: RatioResult
     """After ÷ before; ``pairs`` is the number of runs of the smaller side."""
+    unjudged: str | None
+    """Why the ratio has no interval; ``None`` where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +61,9 @@ class TaskComparison:
     """Where what ran is not the same in both tasks: code, input, tables, source."""
     other_result: frozenset[Place]
     environment: tuple[Difference, ...]
+    mixed: tuple[tuple[str, str], ...]
+    """``(task, what changed)`` of a task whose own sessions did not all run on the environment that it names."""
     same_plan: bool
-
-    def regressions(self, threshold: Threshold) -> list[str]:
-        """A line for each snippet that became worse by more than the threshold.
-
-        The interval decides, with however few runs it could be had; without one nothing is a regression.
-        """
-        return [
-            f"{_name(change.place)}: {change.measure} {_ratio_text(change.ratio)}, allowed {threshold.share:.0%} more"
-            for change in self.changes
-            if change.measure == threshold.measure
-            and change.ratio.low is not None
-            and change.ratio.low > 1 + threshold.share
-        ]
 
     def to_document(self) -> dict[str, Any]:
         """What ``compare --json`` prints."""
@@ -123,6 +87,7 @@ class TaskComparison:
                 {"area": found.area, "name": found.name, "before": found.before, "after": found.after}
                 for found in self.environment
             ],
+            "mixed_environments": [{"task_id": task_id, "text": text} for task_id, text in self.mixed],
         }
 
     def lines(self) -> list[str]:
@@ -138,14 +103,15 @@ class TaskComparison:
                     if change.place in places
                 ]
                 tail = f" [{', '.join(marks)}]" if marks else ""
-                said.append(f"  {_name(change.place)}: {change.ratio.verdict.value}, {_ratio_text(change.ratio)}{tail}")
-        said += [f"  only before: {_name(place)}" for place in self.only_before]
-        said += [f"  only after: {_name(place)}" for place in self.only_after]
+                said.append(f"  {place_name(change.place)}: {change.ratio.verdict.value}, {ratio_text(change)}{tail}")
+        said += [f"  only before: {place_name(place)}" for place in self.only_before]
+        said += [f"  only after: {place_name(place)}" for place in self.only_after]
         if self.environment:
             said.append("the environments differ:")
             said += [f"  {found.area}.{found.name}: {found.before} -> {found.after}" for found in self.environment]
-        else:
+        elif not self.mixed:
             said.append("the environments have the same fingerprint")
+        said += [f"the sessions of {task_id} did not all run on the same: {text}" for task_id, text in self.mixed]
         said.append("measured at different times, not in pairs: drift between the two is part of each ratio")
         return said
 
@@ -171,38 +137,44 @@ def compare_tasks(store: DocumentStore, before: str, after: str) -> TaskComparis
         other_code=frozenset(place for place in common if _other_code(left[place], right[place])),
         other_result=_other_results(earlier, later, common),
         environment=_differences(earlier, later),
+        mixed=tuple(
+            (material.task.task_id, text)
+            for material in (earlier, later)
+            for text in dict.fromkeys(event.text for event in material.events if event.name == ENVIRONMENT_DIFFERS)
+        ),
         same_plan=earlier.task.plan_hash == later.task.plan_hash,
     )
-
-
-def regressions(store: DocumentStore, task_id: str, threshold: Threshold) -> list[str]:
-    """Regressions of a task against the previous one of the same order name that has results; none without one."""
-    document = store.get("tasks", task_id)
-    if document is None:
-        raise UsageError(f"there is no task {task_id!r}")
-    wanted = {
-        "order_name": document["order_name"],
-        "status": (TaskStatus.COMPLETED.value, TaskStatus.PARTLY_FAILED.value),
-    }
-    for found in store.find("tasks", wanted, order_by=("-requested_at", "-_id")):
-        if (found["requested_at"], found["_id"]) < (document["requested_at"], task_id):
-            return compare_tasks(store, found["_id"], task_id).regressions(threshold)
-    return []
 
 
 def _measured(material: TaskMaterial) -> dict[Place, list[Run]]:
     groups: dict[Place, list[Run]] = {}
     for run in material.runs:
-        if run.phase is Phase.MEASURED and measures.is_usable(run):
+        if run.phase is Phase.MEASURED:
             groups.setdefault(Place(run.experiment, run.snippet, run.parameters), []).append(run)
     return groups
 
 
 def _changed(place: Place, name: str, before: Sequence[Run], after: Sequence[Run]) -> Change:
+    """Where too many runs of a side have no value the others are no sample of it: no figure, no ratio."""
     measure = measures.SUMMARISED[name]
-    left = [value for run in before if (value := measure(run)) is not None and value > 0]
-    right = [value for run in after if (value := measure(run)) is not None and value > 0]
-    return Change(place, name, median_interval(left), median_interval(right), unpaired_ratio(right, left))
+    sides = [[_value(measure, run) for run in runs] for runs in (before, after)]
+    left, right = ([value for value in side if value is not None] for side in sides)
+    lossy = [
+        f"{len(side) - len(present)} of {several(len(side), 'run')} {when} have no such value"
+        for when, side, present in (("before", sides[0], left), ("after", sides[1], right))
+        if loses_too_many(len(present), len(side))
+    ]
+    if lossy:
+        nothing = RatioResult(None, None, None, min(len(left), len(right)), RatioVerdict.INCONCLUSIVE)
+        return Change(place, name, figure(sides[0]), figure(sides[1]), nothing, " and ".join(lossy))
+    ratio = unpaired_ratio(right, left)
+    few = f"too few runs for an interval: {len(left)} before, {len(right)} after" if ratio.low is None else None
+    return Change(place, name, figure(sides[0]), figure(sides[1]), ratio, few)
+
+
+def _value(measure: measures.Measure, run: Run) -> float | None:
+    value = measure(run) if measures.is_usable(run) else None
+    return value if value is not None and value > 0 else None
 
 
 def _other_code(before: Sequence[Run], after: Sequence[Run]) -> bool:
@@ -245,17 +217,23 @@ def _change(change: Change) -> dict[str, Any]:
     return {
         side: {"median": interval.median, "low": interval.low, "high": interval.high, "runs": interval.n}
         for side, interval in (("before", change.before), ("after", change.after))
-    } | {"ratio": {"median": ratio.median, "low": ratio.low, "high": ratio.high, "verdict": ratio.verdict.value}}
+    } | {
+        "ratio": {"median": ratio.median, "low": ratio.low, "high": ratio.high, "verdict": ratio.verdict.value},
+        "unjudged": change.unjudged,
+    }
 
 
-def _name(place: Place) -> str:
+def place_name(place: Place) -> str:
+    """``exchange/row (limit=10)``."""
     values = " ".join(f"{name}={value}" for name, value in place.parameters)
     return f"{place.experiment}/{place.snippet}" + (f" ({values})" if values else "")
 
 
-def _ratio_text(ratio: RatioResult) -> str:
+def ratio_text(change: Change) -> str:
+    """``1.97× (95 % 1.90–2.03)``, or why there is no interval."""
+    ratio = change.ratio
     if ratio.median is None:
-        return "no ratio"
+        return f"no ratio ({change.unjudged})"
     if ratio.low is None or ratio.high is None:
-        return f"{ratio.median:.2f}× (too few runs for an interval)"
+        return f"{ratio.median:.2f}× ({change.unjudged})"
     return f"{ratio.median:.2f}× (95 % {ratio.low:.2f}–{ratio.high:.2f})"

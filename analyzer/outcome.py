@@ -1,8 +1,9 @@
 """The outcome of a task as one document: what ``run --json`` and ``show --json`` print (design, section 6).
 
-Beyond the design's keys a snippet carries ``role``, ``baseline`` and ``drift`` (the factor by which its times grew over
-a session), and the outcome ``analyses``: name, kind, verdict and the sentence of each, and ``notes``: sentences on what
-the figures do not tell.
+Beyond the design's keys a snippet carries ``role``, ``baseline``, ``sessions`` (how many its measured runs come from)
+and ``drift`` (the factor by which its times grew over a session), an experiment ``source`` (jdbc or cached), and the
+outcome ``analyses``: name, kind, verdict and the sentence of each, and ``notes``: sentences on what the figures do not
+tell.
 """
 
 from __future__ import annotations
@@ -13,19 +14,17 @@ from typing import Any
 from analyzer.material import TaskMaterial, load_material
 from analyzer.proof.documents import OPTIMIZATIONS
 from analyzer.summaries import Place, Summary, summarise
-from snipbench.domain.result import Equality
+from snipbench.domain.order import Order, Schedule
 from snipbench.domain.run import Run, RunStatus
 from snipbench.domain.spark_master import UNSEEN, is_local
 from snipbench.domain.task import SnippetResult
 from snipbench.statistics import Interval
 from snipbench.store.port import DocumentStore
 
-_EQUAL = {
-    Equality.EQUAL: True,
-    Equality.EQUAL_WITHIN_TOLERANCE: True,
-    Equality.DIFFERENT: False,
-    Equality.INCONCLUSIVE: None,
-}
+ONE_AFTER_THE_OTHER = (
+    "Snippets were measured one after the other (schedule: sequential): a drift of the machine is in every ratio, "
+    "so nothing is called faster or slower"
+)
 
 
 def task_outcome(store: DocumentStore, task_id: str) -> dict[str, Any]:
@@ -49,7 +48,7 @@ def outcome_of(material: TaskMaterial) -> dict[str, Any]:
     runs: dict[Place, list[Run]] = {}
     for run in material.runs:
         runs.setdefault(Place(run.experiment, run.snippet, run.parameters), []).append(run)
-    summaries = summarise(material.order, material.runs)
+    summaries = summarise(material.order, material.runs, material.results)
     return {
         "order_id": material.task.order_id,
         "task_id": material.task.task_id,
@@ -59,6 +58,7 @@ def outcome_of(material: TaskMaterial) -> dict[str, Any]:
             {
                 "name": experiment.name,
                 "database": experiment.database,
+                "source": experiment.source,
                 "snippets": [
                     _snippet(summary, results.get(summary.place), runs.get(summary.place, []))
                     for summary in summaries
@@ -68,13 +68,16 @@ def outcome_of(material: TaskMaterial) -> dict[str, Any]:
             for experiment in material.order.experiments
         ],
         "report": material.task.report,
-        "notes": _notes(material.order.spark.master),
+        "notes": _notes(material.order),
     }
 
 
-def _notes(master: str) -> list[str]:
+def _notes(order: Order) -> list[str]:
     """Sentences on what the figures do not tell."""
-    return [] if is_local(master) else [f"Spark ran at {master}: {UNSEEN}"]
+    notes = [] if is_local(order.spark.master) else [f"Spark ran at {order.spark.master}: {UNSEEN}"]
+    if order.schedule is Schedule.SEQUENTIAL:
+        notes.append(ONE_AFTER_THE_OTHER)
+    return notes
 
 
 def _snippet(summary: Summary, result: SnippetResult | None, runs: list[Run]) -> dict[str, Any]:
@@ -88,6 +91,7 @@ def _snippet(summary: Summary, result: SnippetResult | None, runs: list[Run]) ->
         "parameters": dict(summary.place.parameters),
         "runs": summary.runs,
         "failed": summary.failed,
+        "sessions": summary.sessions,
         "wall_seconds": _interval(figures["wall_seconds"]),
         "cpu_seconds": {
             "executor": _interval(figures["cpu_seconds_executor"]),
@@ -95,9 +99,7 @@ def _snippet(summary: Summary, result: SnippetResult | None, runs: list[Run]) ->
         },
         "memory_peak_bytes": None if memory is None else round(memory),
         "result_hash": result_hash(result, runs),
-        "equal_to_baseline": None
-        if result is None or result.comparison is None
-        else _EQUAL[result.comparison.equality],
+        "equal_to_baseline": summary.equal,
         "steady": summary.steadiness.steady,
         "drift": summary.steadiness.drift,
         "ratio_to_baseline": _ratio(summary),
@@ -139,7 +141,8 @@ def _errors(result: SnippetResult | None, runs: list[Run]) -> list[str]:
             seen[f"{failure.kind}: {failure.message}" if failure else run.outcome.status.value] += 1
     errors = [text if count == 1 else f"{text} ({count} runs)" for text, count in seen.items()]
     if result is not None and result.failure is not None:
-        errors.append(f"result: {result.failure.kind}: {result.failure.message}")
+        what = "result" if result.facts is None else "result of a later pass"
+        errors.append(f"{what}: {result.failure.kind}: {result.failure.message}")
     if result is not None and result.changed_hashes:
         errors.append(f"the result changed between passes: also {', '.join(result.changed_hashes)}")
     return errors

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from analyzer.measures import COMPARED, SUMMARISED, Measure, is_usable, wall_seconds
-from snipbench.domain.order import Experiment, Order, Snippet
+from snipbench.domain.order import Experiment, Order, Schedule, Snippet
 from snipbench.domain.plan import Parameters, Phase, parameter_points
+from snipbench.domain.result import Equality
 from snipbench.domain.run import Run
+from snipbench.domain.task import SnippetResult
 from snipbench.statistics import (
     Interval,
     RatioResult,
@@ -26,6 +28,13 @@ from snipbench.statistics import (
 TOLERATED_LOSS = 0.1
 """Share of runs (or pairs) that may be missing from a figure; beyond it the rest would say nothing about them."""
 
+_EQUAL = {
+    Equality.EQUAL: True,
+    Equality.EQUAL_WITHIN_TOLERANCE: True,
+    Equality.DIFFERENT: False,
+    Equality.INCONCLUSIVE: None,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -38,7 +47,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PairedComparison:
-    """A variant against its baseline in one measure."""
+    """A variant against its baseline in one measure.
+
+    The ratio is what was measured; its verdict is ``inconclusive`` unless both are known to compute the same and were
+    measured by turns.
+    """
 
     place: Place
     baseline: str
@@ -63,24 +76,33 @@ class Summary:
     figures: Mapping[str, Interval]
     steadiness: Steadiness
     """Of the wall times, in the order of the runs."""
+    equal: bool | None
+    """Whether the result equals the baseline's; ``None`` where that is not known, and for a baseline."""
     comparisons: tuple[PairedComparison, ...]
     """Empty for a baseline."""
 
 
-def summarise(order: Order, runs: Sequence[Run]) -> tuple[Summary, ...]:
+def summarise(order: Order, runs: Sequence[Run], results: Iterable[SnippetResult]) -> tuple[Summary, ...]:
     """Figures of every snippet of the order at every parameter point, in the order's order.
 
     Args:
         order: resolved.
         runs: accepted runs of one task; warm-ups are left out.
+        results: what its snippets computed, against their baselines.
     """
+    equal = {
+        Place(found.experiment, found.snippet, found.parameters): _EQUAL[found.comparison.equality]
+        for found in results
+        if found.comparison is not None
+    }
     by_place: dict[Place, list[Run]] = {}
     for run in runs:
         if run.phase is Phase.MEASURED:
             by_place.setdefault(_place(run), []).append(run)
     labelled = outlier_slots(runs)
+    by_turns = order.schedule is not Schedule.SEQUENTIAL
     return tuple(
-        _summary(experiment, snippet, parameters, by_place, labelled)
+        _summary(experiment, snippet, parameters, by_place, labelled, equal, by_turns=by_turns)
         for experiment in order.experiments
         for parameters in parameter_points(experiment)
         for snippet in experiment.snippets
@@ -111,8 +133,12 @@ def _summary(
     parameters: Parameters,
     by_place: Mapping[Place, list[Run]],
     labelled: frozenset[str],
+    equalities: Mapping[Place, bool | None],
+    *,
+    by_turns: bool,
 ) -> Summary:
     place = Place(experiment.name, snippet.name, parameters)
+    equal = equalities.get(place)
     runs = by_place.get(place, [])
     usable = [run for run in runs if is_usable(run)]
     baseline = by_place.get(replace(place, snippet=snippet.baseline), [])
@@ -125,19 +151,27 @@ def _summary(
         failed=len(runs) - len(usable),
         outliers=sum(run.slot_id in labelled for run in runs),
         sessions=len({run.outcome.session_id for run in runs}),
-        figures={name: _figure([measure(run) for run in usable]) for name, measure in SUMMARISED.items()},
+        figures={name: figure([measure(run) for run in usable]) for name, measure in SUMMARISED.items()},
         steadiness=_steadiness(usable),
+        equal=equal,
         comparisons=()
         if snippet.baseline == snippet.name
         else tuple(
-            _comparison(place, snippet.baseline, name, measure, runs, baseline) for name, measure in COMPARED.items()
+            _comparison(place, snippet.baseline, name, measure, runs, baseline, claims=by_turns and equal is True)
+            for name, measure in COMPARED.items()
         ),
     )
 
 
-def _figure(values: Sequence[float | None]) -> Interval:
+def loses_too_many(present: int, of: int) -> bool:
+    """Whether more than :data:`TOLERATED_LOSS` is missing."""
+    return present < (1 - TOLERATED_LOSS) * of
+
+
+def figure(values: Sequence[float | None]) -> Interval:
+    """Median and interval of the values that are there; nothing where too many are missing."""
     present = [value for value in values if value is not None]
-    if len(present) < (1 - TOLERATED_LOSS) * len(values):
+    if loses_too_many(len(present), len(values)):
         return Interval(None, None, None, len(present), None)
     return median_interval(present)
 
@@ -151,7 +185,14 @@ def _steadiness(runs: Sequence[Run]) -> Steadiness:
 
 
 def _comparison(
-    place: Place, baseline: str, name: str, measure: Measure, runs: Sequence[Run], baseline_runs: Sequence[Run]
+    place: Place,
+    baseline: str,
+    name: str,
+    measure: Measure,
+    runs: Sequence[Run],
+    baseline_runs: Sequence[Run],
+    *,
+    claims: bool,
 ) -> PairedComparison:
     """Pairs are formed within one block and one session only."""
     others = {run.block: run for run in baseline_runs}
@@ -165,7 +206,7 @@ def _comparison(
             sessions.add(run.outcome.session_id)
     unusable = len({run.block for run in (*runs, *baseline_runs)}) - len(pairs)
     ratio = paired_ratio(pairs)
-    if unusable > TOLERATED_LOSS * (len(pairs) + unusable):
+    if not claims or unusable > TOLERATED_LOSS * (len(pairs) + unusable):
         ratio = replace(ratio, verdict=RatioVerdict.INCONCLUSIVE)
     return PairedComparison(place, baseline, name, ratio, unusable, len(sessions))
 

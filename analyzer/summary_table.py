@@ -54,7 +54,7 @@ def summary_table(experiment: Row, console: Console) -> Table:
 
 def _table(experiment: Row, layout: Layout) -> Table:
     table = Table(
-        title=f"{experiment['name']} on {experiment['database']}",
+        title=Text(f"{experiment['name']} on {experiment['database']}"),  # names may look like markup
         title_justify="left",
         title_style="bold",
         box=box.HEAVY_HEAD if layout.boxed else None,
@@ -80,7 +80,7 @@ def _table(experiment: Row, layout: Layout) -> Table:
 
 def _add(table: Table, snippet: Row, layout: Layout) -> None:
     style = "dim" if snippet.get("role") == "floor" else "red" if snippet["failed"] else ""
-    table.add_row(*(_CELLS[name](snippet, layout) for name in layout.columns), style=style)
+    table.add_row(*(Text(_CELLS[name](snippet, layout)) for name in layout.columns), style=style)
 
 
 def _name(snippet: Row, layout: Layout) -> str:

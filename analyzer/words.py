@@ -11,14 +11,15 @@ def duration(seconds: float | None) -> str:
     """``21 µs``, ``231 ms``, ``4.13 s``, ``2 min 5 s``; ``–`` when missing."""
     if seconds is None:
         return "–"
-    if 0 < seconds < 0.9995e-4:
+    if 0 < seconds < 0.995e-4:
         return f"{seconds * 1e6:.2g} µs"
     if seconds < 0.9995:
         milliseconds = seconds * 1e3
-        return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
-    if seconds < 120:
+        return f"{milliseconds:.1f} ms" if milliseconds < 9.95 else f"{milliseconds:.0f} ms"
+    if seconds < 119.995:
         return f"{seconds:.2f} s"
-    return f"{int(seconds // 60)} min {seconds % 60:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
 
 
 def brief(seconds: float | None) -> str:
@@ -51,6 +52,17 @@ def several(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
+def sessions(count: int) -> str:
+    """``one session``, ``3 sessions``."""
+    return "one session" if count == 1 else several(count, "session")
+
+
+def measured(experiment: dict[str, Any]) -> str:
+    """How an experiment of an outcome was measured: ``source jdbc, one session``."""
+    most = max((snippet["sessions"] for snippet in experiment["snippets"]), default=0)
+    return f"source {experiment['source']}, {sessions(most)}"
+
+
 def measure(value: float | None, name: str) -> str:
     """A value of a measure in the unit that its name ends with."""
     return duration(value) if name.endswith("_seconds") else size(value)
@@ -67,11 +79,15 @@ def ratio_cell(ratio: dict[str, Any] | None) -> str:
 
 def factor(ratio: float) -> str:
     """Ratio variant / baseline as a factor: ``2.7× faster``, ``1.12× slower``, ``the same``."""
-    times = 1 / ratio if ratio < 1 else ratio
-    digits = 2 if times < 1.5 else 1 if times < 20 else 0
-    if round(times, 2) == 1:
+    if round(max(ratio, 1 / ratio), 2) == 1:
         return "the same"
-    return f"{times:.{digits}f}× {'faster' if ratio < 1 else 'slower'}"
+    return f"{times(ratio)} {'faster' if ratio < 1 else 'slower'}"
+
+
+def times(ratio: float) -> str:
+    """``2.7×``, whichever side is the greater: for a text that tells the direction elsewhere."""
+    greater = max(ratio, 1 / ratio)
+    return f"{greater:.{2 if greater < 1.5 else 1 if greater < 20 else 0}f}×"
 
 
 def claim(ratio: dict[str, Any]) -> tuple[str, str]:
@@ -95,13 +111,20 @@ def parameters_text(parameters: dict[str, Any]) -> str:
 
 
 def sentence(snippet: dict[str, Any], baseline: str) -> str | None:
-    """``pandas is 2.7× faster than row, 95 % 2.5–2.9``; ``None`` when there is nothing to compare."""
+    """``pandas is 2.7× faster than row, 95 % 2.5–2.9, 20 pairs, one session``; ``None`` without a comparison.
+
+    Of what computes something else, or may do so, only that is said.
+    """
     ratio = snippet["ratio_to_baseline"]
+    who = f"{snippet['name']}{_where(snippet)}"
+    if snippet["equal_to_baseline"] is False:
+        return f"{who} computes something else than {baseline}: their times are not compared"
     if ratio is None or ratio["median"] is None:
         return None
-    who = f"{snippet['name']}{_where(snippet)}"
+    if snippet["equal_to_baseline"] is None:
+        return f"{who} is not known to compute what {baseline} does: their times are not compared"
     verdict = ratio["verdict"]
-    pairs = f"{ratio['pairs']} pairs"
+    pairs = f"{ratio['pairs']} pairs, {sessions(snippet['sessions'])}"
     if verdict in {"faster", "slower"}:
         low, middle, high = _times(ratio, faster=verdict == "faster")
         return f"{who} is {middle}× {verdict} than {baseline}, 95 % {low}–{high}, {pairs}"
@@ -111,13 +134,11 @@ def sentence(snippet: dict[str, Any], baseline: str) -> str | None:
 
 
 def sentences(experiment: dict[str, Any]) -> list[str]:
-    """One sentence for each variant of an experiment of an outcome, a wrong result first; and for all that drifted."""
+    """One sentence for each variant of an experiment of an outcome, and for all that drifted."""
     said = []
     for snippet in experiment["snippets"]:
         if snippet.get("role") == "floor":
             continue
-        if snippet["equal_to_baseline"] is False:
-            said.append(f"{snippet['name']}{_where(snippet)} computes something else than {snippet['baseline']}")
         text = sentence(snippet, str(snippet.get("baseline")))
         if text is not None:
             said.append(text)

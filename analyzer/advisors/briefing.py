@@ -62,7 +62,7 @@ def brief_for(
         result_columns=_columns(material, experiment, snippet),
         timings=tuple(
             Timing(dict(summary.place.parameters), wall.median, wall.low, wall.high)
-            for summary in summarise(material.order, material.runs)
+            for summary in summarise(material.order, material.runs, material.results)
             if summary.place.experiment == experiment and summary.place.snippet == snippet
             for wall in [summary.figures["wall_seconds"]]
         ),

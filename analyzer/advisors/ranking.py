@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from analyzer.measures import Measure, cpu_seconds, is_usable, memory_peak_bytes, sees_all, wall_seconds
@@ -11,6 +11,7 @@ from snipbench.domain.analysis import Metric
 from snipbench.domain.order import Order, Role
 from snipbench.domain.plan import Phase
 from snipbench.domain.run import Run
+from snipbench.domain.task import SnippetResult
 from snipbench.statistics import RatioVerdict, median_interval
 
 
@@ -28,7 +29,13 @@ class Ranked:
 
 
 def worst(
-    order: Order, runs: Sequence[Run], *, by: Metric, count: int, experiments: Collection[str] = ()
+    order: Order,
+    runs: Sequence[Run],
+    results: Iterable[SnippetResult],
+    *,
+    by: Metric,
+    count: int,
+    experiments: Collection[str] = (),
 ) -> tuple[Ranked, ...]:
     """The costliest snippets, costliest first.
 
@@ -38,11 +45,12 @@ def worst(
     Args:
         order: resolved.
         runs: accepted runs of one task.
+        results: what its snippets computed; what computes something else is faster than nothing.
         by: the measure.
         count: how many at most.
         experiments: names of experiments; empty means all.
     """
-    summaries = summarise(order, runs)
+    summaries = summarise(order, runs, results)
     known = _known_faster(summaries)
     costs: dict[tuple[str, str], list[float]] = {}
     medians = _medians(runs, _MEASURES[by])

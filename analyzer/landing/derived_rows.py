@@ -18,7 +18,7 @@ def summaries(material: TaskMaterial) -> Iterator[Row]:
     runs: dict[Place, list[Run]] = {}
     for run in material.runs:
         runs.setdefault(Place(run.experiment, run.snippet, run.parameters), []).append(run)
-    for summary in summarise(material.order, material.runs):
+    for summary in summarise(material.order, material.runs, material.results):
         place = summary.place
         result = results.get(place)
         figures = {
@@ -47,7 +47,7 @@ def summaries(material: TaskMaterial) -> Iterator[Row]:
 
 def comparisons(material: TaskMaterial) -> Iterator[Row]:
     """A row per variant, parameter point and measure."""
-    for summary in summarise(material.order, material.runs):
+    for summary in summarise(material.order, material.runs, material.results):
         for found in summary.comparisons:
             yield {
                 "task_id": material.task.task_id,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from analyzer.models.examples import Examples
+from analyzer.models.giving import given
 from analyzer.models.grouping import Fold, assert_no_leak
 from analyzer.models.importance import Importance, losses, over_folds
 from analyzer.models.pipelines import fitted
@@ -57,9 +58,7 @@ def evaluate(examples: Examples, folds: Sequence[Fold], effort: Effort) -> Evalu
         )
         model = fitted(found.choice, train, effort.seed)
         searches.append(found)
-        for place, label, row in zip(
-            fold.test, model.predict(test.features), model.predict_proba(test.features), strict=True
-        ):
-            predicted[place], probabilities[place] = str(label), float(max(row))
+        for place, one in zip(fold.test, given(model, test.features), strict=True):
+            predicted[place], probabilities[place] = one.label, one.probability
         drops.append(losses(model, test.features, test.classes, effort.seed))
     return Evaluation(tuple(predicted), tuple(probabilities), tuple(searches), over_folds(drops))

@@ -10,6 +10,7 @@ from typing import Any
 from analyzer.models.artifact import Artifact, load
 from analyzer.models.documents import REPORTS
 from analyzer.models.features import SIZE, known_features
+from analyzer.models.giving import given
 from analyzer.models.labels import Bounds
 from analyzer.models.pipelines import frame_of
 from analyzer.models.python_features import Features
@@ -72,21 +73,18 @@ def predict_order(
                 if snippet.role is not Role.FLOOR:
                     places.append((experiment, snippet, parameters, known.origin))
                     features.append(known_features(experiment, snippet, parameters, known.tables))
-    chances = pipeline.predict_proba(frame_of(features))
-    labels = [str(label) for label in pipeline.classes_]
     predictions = []
-    for (experiment, snippet, parameters, origin), known_before, row_chances in zip(
-        places, features, chances, strict=True
+    for (experiment, snippet, parameters, origin), known_before, one in zip(
+        places, features, given(pipeline, frame_of(features)), strict=True
     ):
-        probabilities = {label: float(chance) for label, chance in zip(labels, row_chances, strict=True)}
         predictions.append(
             {
                 "experiment": experiment.name,
                 "snippet": snippet.name,
                 "kind": snippet.kind.value,
                 "parameters": dict(parameters),
-                "class": max(probabilities, key=lambda label: probabilities[label]),
-                "probabilities": probabilities,
+                "class": one.label,
+                "probabilities": one.chances,
                 "sizes_from": origin,
                 "evidence": _evidence(measured, source_words(snippet), known_before, bounds),
             }

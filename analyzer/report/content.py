@@ -5,20 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
-
 from analyzer import words
 from analyzer.outcome import task_outcome
+from analyzer.report.failures import Failed, all_well, doubtful_results, failed_runs, unmade_runs
 from analyzer.report.groups import Group, groups
 from analyzer.report.overview import Answer, answers
 from analyzer.report.suggestions import Improvement, improvements
-from analyzer.report.timelines import timelines
+from analyzer.report.timelines import Timelines, timelines
 from analyzer.report.trainings import Training, trainings
 from analyzer.report.watching import watching
 from snipbench import records
 from snipbench.clock import from_text
 from snipbench.domain.plan import Phase
-from snipbench.domain.run import Run, RunStatus
+from snipbench.domain.run import Run
 from snipbench.domain.task import OrderRecord, Task
 from snipbench.store.port import DocumentStore
 
@@ -29,23 +28,13 @@ class ExperimentPage:
 
     name: str
     database: str
+    measured: str
+    """Source of its tables, number of sessions."""
     snippets: list[dict[str, Any]]
     groups: list[Group]
-    cpu: Markup | None
-    memory: Markup | None
+    timelines: Timelines
     watching: str | None
     """What watching cost."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A run that failed, or a result that is not what it should be."""
-
-    where: str
-    times: int
-    kind: str
-    message: str
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +49,10 @@ class Report:
     answers: list[Answer]
     experiments: list[ExperimentPage]
     failures: list[Failed]
-    differences: list[Failed]
+    doubtful: list[Failed]
+    unmade: int
+    all_well: str | None
+    """A sentence; ``None`` where a run failed or was not made, or a result is not known to be what it should be."""
     environment: dict[str, dict[str, Any]]
     trainings: list[Training]
     """What the task's analyses of kind ``classify`` learned."""
@@ -80,6 +72,10 @@ def gather(store: DocumentStore, task_id: str) -> Report:
     document = store.get("environments", task.environment_id) if task.environment_id else None
     environment = {} if document is None else records.environment_from_document(document).facts
     events = list(store.find("events", {"task_id": task_id}))
+    results = [records.result_from_document(d) for d in store.find("results", {"task_id": task_id})]
+    plan = store.get("plans", task_id)
+    failures, doubtful = failed_runs(runs), doubtful_results(order.order, results)
+    unmade = unmade_runs(None if plan is None else records.plan_from_document(plan), runs)
     return Report(
         task=task,
         order=order,
@@ -88,8 +84,10 @@ def gather(store: DocumentStore, task_id: str) -> Report:
         measured=len(measured),
         answers=answers(outcome["experiments"]),
         experiments=[_experiment(store, task_id, found, measured, events) for found in outcome["experiments"]],
-        failures=_failures(runs),
-        differences=_differences(store, task_id),
+        failures=failures,
+        doubtful=doubtful,
+        unmade=unmade,
+        all_well=None if failures or doubtful or unmade else all_well(order.order, runs),
         environment=environment,
         trainings=trainings(store, task_id),
         improvements=improvements(store, task_id, order.order),
@@ -106,48 +104,15 @@ def _experiment(
     store: DocumentStore, task_id: str, found: dict[str, Any], measured: list[Run], events: list[dict[str, Any]]
 ) -> ExperimentPage:
     mine = [run for run in measured if run.experiment == found["name"]]
-    cpu, memory = timelines(store, task_id, found["name"], mine)
     return ExperimentPage(
         name=found["name"],
         database=found["database"],
+        measured=words.measured(found),
         snippets=found["snippets"],
         groups=groups(found["snippets"], mine),
-        cpu=cpu,
-        memory=memory,
+        timelines=timelines(store, task_id, found["name"], mine),
         watching=watching(events, found["name"]),
     )
-
-
-def _failures(runs: list[Run]) -> list[Failed]:
-    """Failed runs, the same failure of one snippet said once with its count."""
-    found: dict[tuple[str, str, str], list[Run]] = {}
-    for run in runs:
-        failure = run.outcome.failure
-        if run.outcome.status is not RunStatus.OK:
-            kind = failure.kind if failure else run.outcome.status.value
-            where = f"{run.experiment}/{run.snippet} {words.parameters_text(dict(run.parameters))}".strip()
-            found.setdefault((where, kind, failure.message if failure else ""), []).append(run)
-    failed = []
-    for (where, kind, message), same in found.items():
-        failure = same[0].outcome.failure
-        failed.append(Failed(where, len(same), kind, message, failure.traceback if failure else ""))
-    return failed
-
-
-def _differences(store: DocumentStore, task_id: str) -> list[Failed]:
-    """Variants that compute something else, and results that changed between passes."""
-    found = []
-    for document in store.find("results", {"task_id": task_id}):
-        result = records.result_from_document(document)
-        where = f"{result.experiment}/{result.snippet} {words.parameters_text(dict(result.parameters))}".strip()
-        if result.changed_hashes:
-            hashes = ", ".join(value[:12] for value in result.changed_hashes)
-            found.append(Failed(where, 1, "result changed", f"between passes: {hashes}", ""))
-        comparison = result.comparison
-        if comparison is not None and comparison.equality.value in {"different", "inconclusive"}:
-            rows = "\n".join(comparison.differing_rows)
-            found.append(Failed(where, 1, f"{comparison.equality.value} result", comparison.reason, rows))
-    return found
 
 
 def _seconds(task: Task) -> float | None:

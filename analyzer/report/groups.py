@@ -86,11 +86,13 @@ def _ratio(snippet: dict[str, Any]) -> charts.Ratio:
     if ratio is None or ratio["median"] is None:
         failed = f"{snippet['failed']} of {snippet['runs']} runs failed" if snippet["failed"] else "no pair"
         return charts.Ratio(name, "inconclusive", "no figure", failed)
-    said, bounds = words.claim(ratio)
     if role == "floor":
         of = words.duration(snippet["wall_seconds"]["median"])
         return charts.Ratio(name, role, of, "input alone", ratio["median"], ratio["low"], ratio["high"])
     note, css = sameness(snippet)
+    said, bounds = (
+        words.claim(ratio) if snippet["equal_to_baseline"] else ("no claim", f"ratio {words.ratio_cell(ratio)}")
+    )
     return charts.Ratio(name, ratio["verdict"], said, bounds, ratio["median"], ratio["low"], ratio["high"], note, css)
 
 

@@ -17,6 +17,7 @@ class Answer:
     """
 
     experiment: str
+    measured: str
     baseline: str
     point: str
     name: str | None
@@ -41,13 +42,13 @@ def answers(experiments: Iterable[dict[str, Any]]) -> list[Answer]:
             baseline = next(one for one in family if one["role"] == "baseline")
             variants = [one for one in family if one["role"] == "variant"]
             if variants:
-                found.append(_answer(experiment["name"], point, baseline, variants))
+                found.append(_answer(experiment, point, baseline, variants))
     return found
 
 
-def _answer(experiment: str, point: str, baseline: dict[str, Any], variants: list[dict[str, Any]]) -> Answer:
-    name = str(baseline["name"])
-    sound = [one for one in variants if one["equal_to_baseline"] is not False and _median(one) is not None]
+def _answer(experiment: dict[str, Any], point: str, baseline: dict[str, Any], variants: list[dict[str, Any]]) -> Answer:
+    where, name = (str(experiment["name"]), words.measured(experiment)), str(baseline["name"])
+    sound = [one for one in variants if one["equal_to_baseline"] is True and _median(one) is not None]
     by_verdict: dict[str, list[dict[str, Any]]] = {}
     for one in sorted(sound, key=lambda one: _median(one) or 0.0):
         by_verdict.setdefault(one["ratio_to_baseline"]["verdict"], []).append(one)
@@ -55,13 +56,14 @@ def _answer(experiment: str, point: str, baseline: dict[str, Any], variants: lis
     result, result_css = _results(variants)
     if verdict is None:
         why = "runs failed" if any(one["failed"] for one in (baseline, *variants)) else ""
-        return Answer(experiment, name, point, None, "no comparison", why, "", "", result, result_css, "")
+        return Answer(*where, name, point, None, "no comparison", why, "", "", result, result_css, "")
     shown = by_verdict[verdict][0]
     said, bounds = words.claim(shown["ratio_to_baseline"])
     if verdict != "inconclusive":
         said = f"{said} than {name}" if verdict in {"faster", "slower"} else f"{said} from {name}"
     return Answer(
-        experiment=experiment,
+        experiment=where[0],
+        measured=where[1],
         baseline=name,
         point=point,
         name=str(shown["name"]),
@@ -80,7 +82,7 @@ def _others(by_verdict: dict[str, list[dict[str, Any]]], shown: dict[str, Any]) 
     for verdict, members in by_verdict.items():
         rest = [one for one in members if one is not shown]
         if rest and verdict in {"faster", "slower"}:
-            factors = (f"{one['name']} {words.factor(_median(one) or 1.0).split()[0]}" for one in rest)
+            factors = (f"{one['name']} {words.times(_median(one) or 1.0)}" for one in rest)
             said.append(f"{verdict}: {', '.join(factors)}")
         elif rest:
             said.append(f"{verdict.replace('_', ' ')}: {', '.join(one['name'] for one in rest)}")

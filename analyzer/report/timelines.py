@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup, escape
 
 from analyzer import words
 from analyzer.report import marks, scale
+from analyzer.report.thinning import Point, ThinnedLine
 from snipbench.clock import from_text
 from snipbench.domain.run import Run, RunStatus
 from snipbench.domain.spark_master import DRIVER
@@ -25,11 +25,11 @@ DRAWN = 1000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a timeline: ``(seconds, value)``; a gap (``None``) breaks it."""
+    """A line of a timeline; places are seconds."""
 
     name: str
     css: str
-    points: tuple[tuple[float, float | None], ...]
+    points: tuple[Point, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +42,73 @@ class Span:
     failed: bool
 
 
-def timelines(
-    store: DocumentStore, task_id: str, experiment: str, runs: list[Run]
-) -> tuple[Markup | None, Markup | None]:
-    """CPU and memory charts; ``None`` where there are no samples."""
+@dataclass(frozen=True, slots=True)
+class Timelines:
+    """Charts of CPU and memory; ``None`` where there are no samples. ``note`` says what they leave out, if anything."""
+
+    cpu: Markup | None
+    memory: Markup | None
+    note: str | None
+
+
+def timelines(store: DocumentStore, task_id: str, experiment: str, runs: list[Run]) -> Timelines:
+    """The charts of an experiment. Samples are read one by one; what is kept of them is what can be seen."""
     where = {"task_id": task_id, "experiment": experiment}
-    samples = list(store.find("samples", where, order_by=("at",)))
-    if len(samples) < 2:
-        return None, None
-    start = from_text(samples[0]["at"])
+    ends = [next(iter(store.find("samples", where, order_by=(by,), limit=1)), None) for by in ("at", "-at")]
+    first, last = (None if end is None else from_text(end["at"]) for end in ends)
+    if first is None or last is None or first == last:
+        return Timelines(None, None, None)
 
     def seconds(text: str) -> float:
-        return (from_text(text) - start).total_seconds()
+        return (from_text(text) - first).total_seconds()
 
-    streams: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for sample in samples:
-        streams.setdefault((sample["target"], sample["stream_id"]), []).append(sample)
-    cpu, memory = [], []
-    for (target, _), stream in streams.items():
-        css = "executor" if target in {"executor", DRIVER} else "database"
-        cpu.append(Line(f"{target}: cores in use", css, tuple(_cores(stream, seconds))))
-        points = tuple((seconds(sample["at"]), sample["memory_bytes"]) for sample in stream)
-        memory.append(Line(f"{target}: memory ({stream[0]['memory_definition']})", css, points))
     spans = [_span(run, seconds) for run in runs if run.outcome.wall_seconds is not None]
-    length = max([seconds(samples[-1]["at"]), *(span.end for span in spans)])
-    return timeline(cpu, spans, length, scale.COUNT), timeline(memory, spans, length, scale.SIZE)
+    length = max([(last - first).total_seconds(), *(span.end for span in spans)])
+    streams: dict[tuple[str, str], _Stream] = {}
+    for sample in store.find("samples", where, order_by=("at",)):
+        key = (sample["target"], sample["stream_id"])
+        if key not in streams:
+            streams[key] = _Stream(sample, length / DRAWN)
+        streams[key].add(seconds(sample["at"]), sample["cpu_seconds"], sample["memory_bytes"])
+    cpu, memory = ([lines[number] for lines in (one.lines() for one in streams.values())] for number in (0, 1))
+    thinned = any(one.thinned for one in streams.values())
+    return Timelines(
+        timeline(cpu, spans, length, scale.COUNT),
+        timeline(memory, spans, length, scale.SIZE),
+        f"of each {DRAWN}th of the time the least and the greatest value are drawn" if thinned else None,
+    )
+
+
+class _Stream:
+    """One start of the monitoring of one target: its lines, made while its samples are read."""
+
+    def __init__(self, sample: dict[str, Any], column_seconds: float) -> None:
+        self._target = sample["target"]
+        self._definition = sample["memory_definition"]
+        self._cores, self._memory = ThinnedLine(column_seconds), ThinnedLine(column_seconds)
+        self._before: tuple[float, float | None] | None = None
+
+    def add(self, at: float, cpu_seconds: float | None, memory_bytes: float | None) -> None:
+        """Cores in use are differences of cumulative CPU seconds; a gap or a counter that fell gives no value."""
+        if self._before is not None:
+            passed, used = at - self._before[0], self._before[1]
+            known = used is not None and cpu_seconds is not None and passed > 0 and cpu_seconds >= used
+            self._cores.add(at, (cpu_seconds - used) / passed if known else None)  # type: ignore[operator]
+        self._before = (at, cpu_seconds)
+        self._memory.add(at, memory_bytes)
+
+    def lines(self) -> tuple[Line, Line]:
+        """Of cores and of memory."""
+        css = "executor" if self._target in {"executor", DRIVER} else "database"
+        return (
+            Line(f"{self._target}: cores in use", css, self._cores.points()),
+            Line(f"{self._target}: memory ({self._definition})", css, self._memory.points()),
+        )
+
+    @property
+    def thinned(self) -> bool:
+        """Whether there were more points than are drawn."""
+        return any(len(line.points()) < line.given for line in (self._cores, self._memory))
 
 
 def timeline(lines: Sequence[Line], spans: Sequence[Span], seconds: float, units: scale.Units) -> Markup:
@@ -104,17 +146,6 @@ def _paths(line: Line, x: scale.Scale, y: scale.Scale) -> list[Markup]:
             paths.append(shape + Markup("<title>") + escape(line.name) + Markup("</title></polyline>"))
             current = []
     return paths
-
-
-def _cores(stream: list[dict[str, Any]], seconds: Callable[[str], float]) -> list[tuple[float, float | None]]:
-    """Differences of cumulative CPU seconds; a gap or a counter that fell gives no value."""
-    points: list[tuple[float, float | None]] = []
-    for before, after in pairwise(stream):
-        passed = seconds(after["at"]) - seconds(before["at"])
-        first, second = before["cpu_seconds"], after["cpu_seconds"]
-        known = first is not None and second is not None and passed > 0 and second >= first
-        points.append((seconds(after["at"]), (second - first) / passed if known else None))
-    return points
 
 
 def _span(run: Run, seconds: Callable[[str], float]) -> Span:

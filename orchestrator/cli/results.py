@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import judging, options
 from snipbench import records
 from snipbench.errors import UsageError
 from snipbench.store.port import DocumentStore
@@ -106,13 +106,13 @@ def show(task: str, home: Path, as_json: bool) -> None:
 @click.argument("after", default="latest")
 @options.home
 @options.as_json
-@click.option("--fail-if", "fail_if", metavar="METRIC:PERCENT", help="Exit 3 on a regression, e.g. wall_seconds:10%.")
+@judging.fail_if
 def compare(before: str, after: str, home: Path, as_json: bool, fail_if: str | None) -> int:
     """Compare task AFTER with task BEFORE: each snippet's ratio with its interval, and what differs around them."""
-    from analyzer.compare import Threshold, compare_tasks
+    from analyzer.compare import compare_tasks
     from orchestrator.embedded import find_task
 
-    threshold = Threshold.parse(fail_if) if fail_if else None
+    threshold = judging.threshold_of(fail_if)
     with opened(home) as store:
         found = compare_tasks(store, find_task(store, before), find_task(store, after))
     if as_json:
@@ -120,10 +120,11 @@ def compare(before: str, after: str, home: Path, as_json: bool, fail_if: str | N
     else:
         for line in found.lines():
             click.echo(line)
-    regressions = found.regressions(threshold) if threshold else []
-    for line in regressions:
-        click.echo(f"regression: {line}", err=True)
-    return 3 if regressions else 0
+    if threshold is None:
+        return 0
+    from analyzer.regressions import judge
+
+    return judging.tell(judge(found, threshold))
 
 
 @click.command()

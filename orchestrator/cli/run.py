@@ -5,13 +5,16 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli import options
+from orchestrator.cli import judging, options
 from orchestrator.cli.interrupts import EXIT_CODE, INTERRUPTS
 from snipbench.domain.run import TaskStatus
+
+if TYPE_CHECKING:
+    from analyzer.regressions import Threshold
 
 EXIT_CODES = {TaskStatus.COMPLETED: 0, TaskStatus.INTERRUPTED: EXIT_CODE}
 
@@ -22,7 +25,7 @@ EXIT_CODES = {TaskStatus.COMPLETED: 0, TaskStatus.INTERRUPTED: EXIT_CODE}
 @options.databases
 @options.overrides
 @options.as_json
-@click.option("--fail-if", "fail_if", metavar="METRIC:PERCENT", help="Exit 3 on a regression, e.g. wall_seconds:10%.")
+@judging.fail_if
 def run(
     order: Path,
     home: Path,
@@ -37,13 +40,14 @@ def run(
     from orchestrator import embedded, wiring
     from orchestrator.orders import read_order
 
-    threshold = _threshold(fail_if)
+    threshold = judging.threshold_of(fail_if)
     overrides = {"warmups": warmups, "repetitions": repetitions, "seed": seed}
     read_order(order, **overrides)  # before anything is made
     with _Terminated(), wiring.embedded(home, progress(as_json), databases) as parts:
         status, outcome = embedded.run(parts, order, overrides)
         code = _finish(status, outcome, as_json)
-        return _regression(parts, outcome, threshold) or code
+        judged = _judged(parts, outcome, threshold)
+        return code if code and judged != judging.REGRESSION else judged
 
 
 @click.command()
@@ -98,21 +102,10 @@ def _finish(status: TaskStatus, outcome: dict[str, Any], as_json: bool) -> int:
     return EXIT_CODES.get(status, 1)
 
 
-def _threshold(fail_if: str | None) -> Any:
-    if fail_if is None:
-        return None
-    from analyzer.compare import Threshold
-
-    return Threshold.parse(fail_if)
-
-
-def _regression(parts: Any, outcome: dict[str, Any], threshold: Any) -> int:
-    """3 if the previous task of that name was better by more than the threshold, else 0."""
+def _judged(parts: Any, outcome: dict[str, Any], threshold: Threshold | None) -> int:
+    """Exit code against the previous task of that name; 0 where no threshold was given."""
     if threshold is None:
         return 0
-    from analyzer.compare import regressions
+    from analyzer.regressions import judge_against_previous
 
-    found = regressions(parts.store, outcome["task_id"], threshold)
-    for line in found:
-        click.echo(f"regression: {line}", err=True)
-    return 3 if found else 0
+    return judging.tell(judge_against_previous(parts.store, outcome["task_id"], threshold))

@@ -17,11 +17,11 @@ from orchestrator.leading.parts import Parts
 from orchestrator.leading.profiles import ProfilePass
 from orchestrator.leading.segments import Segment
 from orchestrator.leading.specs import session_spec
+from orchestrator.leading.surroundings import keep_environment
 from orchestrator.leading.taskbook import TaskBook
-from snipbench.clock import to_text
 from snipbench.domain.event import Stage
 from snipbench.domain.order import Experiment
-from snipbench.domain.task import Environment, OrderRecord
+from snipbench.domain.task import OrderRecord
 from snipbench.errors import DatabaseError, LeaderGone, SessionLost, SnipbenchError
 
 SESSION_ATTEMPTS = 3
@@ -176,7 +176,8 @@ class LocalBench:
         engine = self._engine
         if engine is None:
             engine = self._start()
-        self._keep_environment(database)
+        if self._facts is not None:
+            keep_environment(self._book, self._parts.clock, definition, database, self._facts)
         self._stage(Stage.ENGINE_CONNECTED, experiment, engine.session_id)
         prepared = engine.prepare(
             PrepareRequest(
@@ -231,24 +232,6 @@ class LocalBench:
             environment.machine_facts(),
             environment.library_versions(),
         )
-
-    def _keep_environment(self, database: ReferenceDatabase) -> None:
-        facts = self._facts
-        if self._book.task.environment_id is not None or facts is None:
-            return
-        areas = {
-            "machine": environment.machine_facts(),
-            "libraries": environment.library_versions(),
-            "moment": environment.moment_facts(),
-            "database": {
-                "server_version": database.server_version,
-                "image": database.image,
-                **dict(database.settings),
-            },
-            "spark": {"version": facts.spark_version, "java_version": facts.java_version, **dict(facts.conf)}
-            | ({} if facts.executors is None else {"executors": facts.executors, "slots": facts.slots}),
-        }
-        self._book.keep_environment(Environment(areas, to_text(self._parts.clock.now())))
 
     def _check(self, experiment: str) -> None:
         """Drop the session if what was made in it lost it."""

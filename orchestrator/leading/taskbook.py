@@ -14,6 +14,7 @@ from snipbench.domain.event import Event, Stage
 from snipbench.domain.order import Database, Order
 from snipbench.domain.plan import Plan
 from snipbench.domain.profile import Profile
+from snipbench.domain.result import Comparison, Equality
 from snipbench.domain.run import Failure, Run, RunStatus, TaskStatus
 from snipbench.domain.table_facts import TableFacts
 from snipbench.domain.task import Environment, OrderRecord, SnippetResult, Task
@@ -21,6 +22,8 @@ from snipbench.errors import StoreError, UsageError
 from snipbench.identity import new_id
 from snipbench.records import AttemptReason
 from snipbench.store.port import DocumentStore
+
+_BEST_FIRST = (Equality.EQUAL, Equality.EQUAL_WITHIN_TOLERANCE, Equality.INCONCLUSIVE, Equality.DIFFERENT)
 
 
 class TaskBook:
@@ -190,9 +193,11 @@ class TaskBook:
             event = replace(event, sequence=max(event.sequence, there) + 1)
         self._sequence = event.sequence
 
-    def has_logged(self, name: str, experiment: str) -> bool:
-        """Whether an event of that name is in the log for the experiment."""
+    def has_logged(self, name: str, experiment: str, text: str | None = None) -> bool:
+        """Whether an event of that name, with that text if one is given, is in the log for the experiment."""
         where = {"task_id": self._task.task_id, "name": name, "experiment": experiment}
+        if text is not None:
+            where["text"] = text
         return self._store.count("events", where) > 0
 
     def accepted(self) -> dict[str, Run]:
@@ -253,14 +258,23 @@ class TaskBook:
 
 
 def _merged(earlier: SnippetResult, result: SnippetResult) -> SnippetResult:
-    """What is known of a result after another pass."""
+    """What is known of a result after another pass, which makes nothing right that an earlier one found wrong."""
     if earlier.facts is None:
         return result
+    if result.facts is None:
+        return replace(earlier, failure=earlier.failure or result.failure)
     if result.comparison is not None:
-        return replace(earlier, comparison=result.comparison)
-    if result.facts is None or result.facts.result_hash in {earlier.facts.result_hash, *earlier.changed_hashes}:
+        return replace(earlier, comparison=_worse(earlier.comparison, result.comparison))
+    if result.facts.result_hash in {earlier.facts.result_hash, *earlier.changed_hashes}:
         return earlier
     return replace(earlier, changed_hashes=(*earlier.changed_hashes, result.facts.result_hash))
+
+
+def _worse(earlier: Comparison | None, later: Comparison) -> Comparison:
+    """The one that says less for the two results; of two that say the same the earlier."""
+    if earlier is None or _BEST_FIRST.index(later.equality) > _BEST_FIRST.index(earlier.equality):
+        return later
+    return earlier
 
 
 def _counts(order: Order) -> str:

@@ -93,7 +93,7 @@ class Improver:
         self._parts = parts
         self._material = material
         self._order = material.order
-        self._summaries = summarise(material.order, material.runs)
+        self._summaries = summarise(material.order, material.runs, material.results)
         self._analysis = analysis
         self._task_id = material.task.task_id
         self._chosen: ChosenAdvisor = choose_advisor(
@@ -148,6 +148,7 @@ class Improver:
         return worst(
             self._order,
             self._material.runs,
+            self._material.results,
             by=self._analysis.by,
             count=self._analysis.worst,
             experiments=self._analysis.experiments,

@@ -38,6 +38,10 @@ class Stage(IntEnum):
         return self.name.lower().replace("_", " ")
 
 
+ENVIRONMENT_DIFFERS = "environment differs"
+"""Name of the event that tells that a session runs on something else than the task's first one did. Its data:
+``differences``, each with ``area, name, before, after``."""
+
 WATCHING_MEASURED = "watching measured"
 """Name of the event that tells what watching costs. Its data: ``snippet, pairs, interval_seconds, median, low, high``
 of the paired ratio of wall times, watched over unwatched; nothing where it could not be measured."""

@@ -77,7 +77,8 @@ class SnippetResult:
     """What a snippet computed at one parameter point, against its baseline.
 
     ``comparison`` is ``None`` for a baseline, and where one side has no result. ``changed_hashes`` lists hashes
-    that differ from ``facts.result_hash``, seen in other repetitions or sessions.
+    that differ from ``facts.result_hash``, seen in other repetitions or sessions. ``failure`` beside
+    ``facts`` is that of a later pass; ``comparison`` is the worst of all passes.
     """
 
     task_id: str

@@ -11,8 +11,10 @@ water quality data", for adding up strata; Theil (1950) and Sen (1968) for the s
 from __future__ import annotations
 
 import math
+import random
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import NormalDist
@@ -28,6 +30,10 @@ every snippet, so the usual 5 % would blame one of twenty."""
 
 NEGLIGIBLE_DRIFT = 1.05
 """A drift below this factor over a session is none: the bound within which two sides show no difference."""
+
+MOST_SLOPES = 250_000
+"""Slopes whose median is taken: all up to some 700 runs, of more runs so many pairs, drawn always alike. The median of
+the drawn ones has a rank among all that is off by 0.2 % at most, 95 times of 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +59,12 @@ def steadiness(sessions: Sequence[Sequence[float]]) -> Steadiness:
         ValueError: a time is not positive and finite.
     """
     logs = [[_log(value) for value in session] for session in sessions]
-    pairs = [
-        (second - first, (later - earlier))
-        for session in logs
-        for (earlier, first), (later, second) in combinations(enumerate(session), 2)
-    ]
+    pairs = sum(math.comb(len(session), 2) for session in logs)
     variance = sum(_variance(session) for session in logs)
-    if sum(map(len, logs)) < MINIMUM_RUNS or not _is_significant(len(pairs), variance):
+    if sum(map(len, logs)) < MINIMUM_RUNS or not _is_significant(pairs, variance):
         return Steadiness(None, None)
-    score = sum((rise > 0) - (rise < 0) for rise, _ in pairs)
-    slope = median([rise / distance for rise, distance in pairs])
+    score = sum(map(_score, logs))
+    slope = median(list(_every_slope(logs) if pairs <= MOST_SLOPES else _drawn_slopes(logs)))
     drift = math.exp(slope * (max(map(len, logs)) - 1))
     drifts = _is_significant(score, variance) and max(drift, 1 / drift) >= NEGLIGIBLE_DRIFT
     return Steadiness(not drifts, drift)
@@ -72,6 +74,31 @@ def _log(value: float) -> float:
     if not 0 < value < math.inf:
         raise ValueError(f"a time must be positive and finite, not {value}")
     return math.log(value)
+
+
+def _score(values: Sequence[float]) -> int:
+    """Kendall's: pairs that rise less pairs that fall."""
+    before: list[float] = []
+    score = 0
+    for value in values:
+        score += bisect_left(before, value) - (len(before) - bisect_right(before, value))
+        insort(before, value)
+    return score
+
+
+def _every_slope(sessions: Sequence[Sequence[float]]) -> Iterator[float]:
+    for session in sessions:
+        for (earlier, first), (later, second) in combinations(enumerate(session), 2):
+            yield (second - first) / (later - earlier)
+
+
+def _drawn_slopes(sessions: Sequence[Sequence[float]]) -> Iterator[float]:
+    chance = random.Random(0)
+    weights = [math.comb(len(session), 2) for session in sessions]
+    for session in chance.choices(sessions, weights, k=MOST_SLOPES):
+        one, other = int(chance.random() * len(session)), int(chance.random() * (len(session) - 1))
+        other += other >= one
+        yield (session[other] - session[one]) / (other - one)
 
 
 def _variance(values: Sequence[float]) -> float:

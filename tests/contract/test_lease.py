@@ -281,6 +281,22 @@ def test_what_later_passes_show_is_added_to_a_result(store: DocumentStore, clock
     assert (kept.facts, kept.changed_hashes, kept.comparison) == (first.facts, ("cd",), compared.comparison)
 
 
+def test_what_a_pass_found_wrong_of_a_result_stays(store: DocumentStore, clock: StillClock, task_id: str) -> None:
+    book = TaskBook.open(store, clock, task_id)
+    first = SnippetResult(task_id, "e", "s", (("n", 1),), "b", "clone-1", ResultFacts("ab", 10, (("a", "int"),)))
+    failure = Failure("Timeout", "the result took longer than 60 s")
+    best_first = (Equality.EQUAL, Equality.EQUAL_WITHIN_TOLERANCE, Equality.INCONCLUSIVE, Equality.DIFFERENT)
+    for equality in best_first:
+        for later in (equality, Equality.EQUAL):
+            book.keep_result(replace(first, comparison=Comparison(later, later.value)))
+        (kept,) = book.results()
+        assert kept.comparison == Comparison(equality, equality.value)
+    book.keep_result(replace(first, facts=None, failure=failure))
+    book.keep_result(first)
+    (kept,) = book.results()
+    assert (kept.facts, kept.failure) == (first.facts, failure)
+
+
 def test_a_result_waits_for_what_a_dead_leader_claimed(
     store: DocumentStore, clock: StillClock, task_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

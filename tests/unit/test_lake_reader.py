@@ -105,6 +105,22 @@ def test_every_kept_query_runs_on_an_empty_lake(tmp_path: Path, name: str) -> No
     assert run_kept(tmp_path, name).num_rows == 0
 
 
+def test_only_what_computes_the_same_is_a_faster_variant(tmp_path: Path) -> None:
+    where = {"task_id": "task-1", "experiment": "exchange", "parameters": "{}", "baseline": "row"}
+    equalities = {"same": "equal", "near": "equal_within_tolerance", "wrong": "different", "unknown": None}
+    rows_of = {
+        "comparisons": [
+            where | {"snippet": name, "measure": "wall_seconds", "ratio_median": 0.5, "verdict": "faster"}
+            for name in equalities
+        ],
+        "summaries": [where | {"snippet": name, "equality": found} for name, found in equalities.items()],
+    }
+    for name, made in rows_of.items():
+        table = pa.Table.from_pylist(made, schema=TABLES[name].arrow_schema())
+        write_deltalake(str(tmp_path / name), table, partition_by=["task_id"])
+    assert run_kept(tmp_path, "faster_variants")["snippet"].to_pylist() == ["near", "same"]
+
+
 def test_kept_queries_tell_their_names_and_parameters(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="worst_functions"):
         run_kept(tmp_path, "best_functions")

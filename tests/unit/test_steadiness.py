@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -76,6 +77,28 @@ def test_still_times_are_seldom_called_unsteady_and_drifting_ones_mostly() -> No
 
     assert share(1.0) <= 0.015
     assert share(1.2) >= 0.9
+
+
+@pytest.mark.parametrize("sessions", [1, 3])
+def test_thousands_of_times_are_judged_in_little_memory(sessions: int) -> None:
+    """All pairs of 3000 times would be hundreds of megabytes; the drift of a sample of them is the drift."""
+    generator = np.random.default_rng(5)
+    length = 3000 // sessions
+    times = [np.exp(generator.normal(0, 0.1, length) + np.linspace(0, 0.2, length)).tolist() for _ in range(sessions)]
+    tracemalloc.start()
+    found = steadiness(times)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
+    assert found.steady is False
+    assert found.drift == pytest.approx(math.exp(0.2), rel=0.01)
+
+
+@pytest.mark.parametrize("runs", [30, 200])
+def test_the_drift_is_that_of_theil_and_sen(runs: int) -> None:
+    times = np.round(np.exp(np.random.default_rng(runs).normal(0, 0.2, runs)), 2)
+    slope = stats.theilslopes(np.log(times)).slope
+    assert steadiness([times.tolist()]).drift == pytest.approx(math.exp(slope * (runs - 1)))
 
 
 @pytest.mark.parametrize("wrong", [0.0, -1.0, math.nan, math.inf])

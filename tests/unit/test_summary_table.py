@@ -37,9 +37,12 @@ def experiment() -> dict[str, Any]:
     return {"name": "cleaning", "database": "shop", "snippets": snippets}
 
 
-def shown(width: int) -> str:
+def shown(width: int, parameters: dict[str, Any] | None = None) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(summary_table(experiment(), console))
+    outcome = experiment()
+    for snippet in outcome["snippets"]:
+        snippet["parameters"] = parameters or snippet["parameters"]
+    console.print(summary_table(outcome, console))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -65,6 +68,12 @@ def test_on_80_columns_a_long_name_goes_on_in_the_next_line() -> None:
 def test_a_wide_window_shows_every_column_in_a_box() -> None:
     header = shown(180).splitlines()[2]
     assert [name.strip() for name in header.split("┃")[1:4]] == ["snippet", "kind", "parameters"]
+
+
+@pytest.mark.parametrize("width", [100, 180])
+@pytest.mark.parametrize("value", ["[/tmp]", "[a-z]+ x", "[red]"])
+def test_a_parameter_that_looks_like_markup_is_shown_as_it_is(width: int, value: str) -> None:
+    assert f"folder={value}" in shown(width, {"folder": value})
 
 
 def test_rows_wider_than_the_window_are_blocks_of_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,7 +67,7 @@ PREDICTIONS = Table(
         SNIPPET,
         PARAMETERS,
         key("predicted_class", "Class that the model gave"),
-        number("probability", "Its probability", "ratio"),
+        number("probability", "Probability of that class, which need not be the greatest", "ratio"),
         text("actual_class", "Class that the measurement gave"),
         flag("held_out", "Whether the model had not seen the row's template"),
     ),

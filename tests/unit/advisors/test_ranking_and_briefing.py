@@ -18,6 +18,7 @@ from benchmarks.synthetic import write_task
 from snipbench.domain.analysis import Metric
 from snipbench.domain.order import Kind, Role
 from snipbench.domain.plan import Phase
+from snipbench.domain.result import Comparison, Equality
 from snipbench.domain.run import Cost, Run
 from snipbench.domain.spark_master import DRIVER
 from snipbench.domain.table_facts import ColumnFacts, TableFacts
@@ -44,18 +45,25 @@ def slowed(runs: tuple[Run, ...], snippet: str, factor: float) -> tuple[Run, ...
 
 def test_the_costliest_come_first_with_their_share(material: TaskMaterial) -> None:
     runs = slowed(material.runs, "row", 10.0)
-    ranked = worst(material.order, runs, by=Metric.WALL_SECONDS, count=10)
+    ranked = worst(material.order, runs, material.results, by=Metric.WALL_SECONDS, count=10)
     assert ranked[0].snippet == "row"
     assert [one.cost for one in ranked] == sorted((one.cost for one in ranked), reverse=True)
     assert sum(one.share or 0 for one in ranked) == pytest.approx(1)
 
 
 def test_variants_known_to_be_faster_and_snippets_without_a_value_are_left_out(material: TaskMaterial) -> None:
-    ranked = worst(material.order, material.runs, by=Metric.WALL_SECONDS, count=10)
+    ranked = worst(material.order, material.runs, material.results, by=Metric.WALL_SECONDS, count=10)
     names = {one.snippet for one in ranked}
     assert "row" in names
     assert "pandas" not in names, "faster than its baseline in the material"
     assert "broken" not in names, "has no usable run"
+
+
+def test_a_variant_that_is_fast_at_computing_something_else_is_ranked(material: TaskMaterial) -> None:
+    other = Comparison(Equality.DIFFERENT, "made up")
+    results = tuple(replace(found, comparison=other) for found in material.results)
+    ranked = worst(material.order, material.runs, results, by=Metric.WALL_SECONDS, count=10)
+    assert "pandas" in {one.snippet for one in ranked}
 
 
 def test_floors_are_left_out(material: TaskMaterial) -> None:
@@ -64,18 +72,21 @@ def test_floors_are_left_out(material: TaskMaterial) -> None:
         one.model_copy(update={"role": Role.FLOOR}) if one.name == "row" else one for one in experiment.snippets
     )
     order = material.order.model_copy(update={"experiments": (experiment.model_copy(update={"snippets": floors}),)})
-    ranked = worst(order, material.runs, by=Metric.WALL_SECONDS, count=10)
+    ranked = worst(order, material.runs, material.results, by=Metric.WALL_SECONDS, count=10)
     assert "row" not in {one.snippet for one in ranked}
 
 
 def test_no_more_than_asked_for_and_only_of_the_named_experiments(material: TaskMaterial) -> None:
-    assert len(worst(material.order, material.runs, by=Metric.WALL_SECONDS, count=1)) == 1
-    assert worst(material.order, material.runs, by=Metric.WALL_SECONDS, count=9, experiments=["none"]) == ()
+    assert len(worst(material.order, material.runs, material.results, by=Metric.WALL_SECONDS, count=1)) == 1
+    assert (
+        worst(material.order, material.runs, material.results, by=Metric.WALL_SECONDS, count=9, experiments=["none"])
+        == ()
+    )
 
 
 @pytest.mark.parametrize("metric", list(Metric))
 def test_every_measure_can_rank(material: TaskMaterial, metric: Metric) -> None:
-    ranked = worst(material.order, material.runs, by=metric, count=3)
+    ranked = worst(material.order, material.runs, material.results, by=metric, count=3)
     shares = [one.share for one in ranked]
     if metric is Metric.MEMORY_PEAK_BYTES:
         assert all(share is None for share in shares), "memory does not add up"
@@ -85,12 +96,12 @@ def test_every_measure_can_rank(material: TaskMaterial, metric: Metric) -> None:
 
 @pytest.mark.parametrize("metric", [Metric.CPU_SECONDS, Metric.READ_BYTES, Metric.WRITE_BYTES])
 def test_what_the_driver_of_a_cluster_used_is_no_snippet_s_cost(material: TaskMaterial, metric: Metric) -> None:
-    assert worst(material.order, material.runs, by=metric, count=3)
+    assert worst(material.order, material.runs, material.results, by=metric, count=3)
     runs = tuple(
         replace(run, outcome=replace(run.outcome, costs=tuple(driven(cost) for cost in run.outcome.costs)))
         for run in material.runs
     )
-    assert worst(material.order, runs, by=metric, count=3) == ()
+    assert worst(material.order, runs, material.results, by=metric, count=3) == ()
     assert {MEASURES[metric](run) for run in runs} == {None}
 
 

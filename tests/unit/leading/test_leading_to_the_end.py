@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from analyzer.material import load_material
 from executor.calls import SessionFacts, SessionSpec, SnippetCall
 from monitor.segment import segments
 from monitor.spool import Spool
@@ -21,7 +22,7 @@ from orchestrator.leading.leader import lead
 from orchestrator.leading.lease import TaskLease, TaskSettled, change_task
 from orchestrator.leading.parts import Parts
 from snipbench.clock import to_text
-from snipbench.domain.event import WATCHING_MEASURED
+from snipbench.domain.event import ENVIRONMENT_DIFFERS, WATCHING_MEASURED
 from snipbench.domain.result import Comparison, ResultFacts
 from snipbench.domain.run import TaskStatus
 from snipbench.domain.task import Lease, Task
@@ -91,6 +92,51 @@ def test_a_later_session_proves_its_parts_only_where_the_machine_or_its_librarie
     assert lead(replace(parts, new_engine=new_engine), task_id) is TaskStatus.COMPLETED
     whole(parts, task_id)
     assert tested == [True, proves]
+
+
+def test_a_session_on_another_machine_is_an_event_of_the_task(
+    parts: Parts, world: World, task_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases: list[TaskLease] = []
+    world.at_run = lambda number: leases[0].stop() if number == 5 else None
+    monkeypatch.setattr(environment, "machine_facts", lambda: {"kernel": "6.1"})
+    with pytest.raises(LeaderStopped):
+        lead(parts, task_id, taken=leases.append)
+    assert parts.store.count("events", {"name": ENVIRONMENT_DIFFERS}) == 0
+    world.at_run = lambda _: None
+    monkeypatch.setattr(environment, "machine_facts", lambda: {"kernel": "6.2", "cpu_count": 4})
+    assert lead(parts, task_id) is TaskStatus.COMPLETED
+    (event,) = parts.store.find("events", {"name": ENVIRONMENT_DIFFERS})
+    assert event["text"] == "machine.cpu_count: None -> 4; machine.kernel: 6.1 -> 6.2"
+    material = load_material(parts.store, task_id)
+    assert material.environment is not None
+    assert material.environment.facts["machine"] == {"kernel": "6.1"}
+
+
+def test_the_fingerprint_names_every_database_and_no_single_start_of_spark(parts: Parts, world: World) -> None:
+    """Of two tasks on the same everything it is the same."""
+    started = count()
+
+    class Started(MemoryEngine):
+        def start(self) -> SessionFacts:
+            conf = (("spark.app.id", f"local-{next(started)}"), ("spark.driver.port", str(next(started))), ("a", "b"))
+            return replace(super().start(), conf=conf)
+
+    text = ORDER.replace("databases:", "databases:\n  other: {dataset: {generator: tpch, scale: 0.01}}")
+    _, pair = ORDER.split("experiments:\n")
+    text += pair.replace("pair", "again").replace("database: shop", "database: other")
+    engines = replace(parts, new_engine=lambda _: Started(world))  # type: ignore[arg-type,return-value]
+    found = []
+    for _ in range(2):
+        task_id = take_in(parts.store, CLOCK, inlined(text), {}, new_ids(CLOCK)).task_id
+        assert lead(engines, task_id) is TaskStatus.COMPLETED
+        kept = load_material(parts.store, task_id).environment
+        assert kept is not None
+        found.append(kept)
+    assert {"database:shop", "database:other", "spark", "machine", "libraries"} <= set(found[0].facts)
+    assert found[0].facts["spark"]["a"] == "b"
+    assert found[0].fingerprint == found[1].fingerprint
+    assert parts.store.count("events", {"name": ENVIRONMENT_DIFFERS}) == 0
 
 
 def test_a_task_cancelled_before_it_was_led_ends_without_a_database(parts: Parts, world: World, task_id: str) -> None:

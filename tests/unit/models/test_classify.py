@@ -139,6 +139,27 @@ def test_prediction_names_class_chances_and_nearest_evidence(learned: Any, corpo
     assert known["evidence"][0]["similarity"] == 1.0
 
 
+def test_the_class_that_is_predicted_is_the_one_that_held_out_scores_are_of(
+    learned: Any, corpora: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cost classifier's choice is the class of the trees' mean, whatever most of the trees say."""
+
+    class Torn:
+        classes_ = ("low", "medium", "high")
+
+        def predict(self, rows: Any) -> list[str]:
+            return ["medium"] * len(rows)
+
+        def predict_proba(self, rows: Any) -> list[tuple[float, ...]]:
+            return [(0.45, 0.15, 0.4)] * len(rows)
+
+    store, folder, _ = learned
+    monkeypatch.setattr("analyzer.models.predicting.load", lambda *_: Torn())
+    made = predict_order(store, folder, corpora.order_of(1))["predictions"]
+    assert {one["class"] for one in made} == {"medium"}
+    assert made[0]["probabilities"] == {"low": 0.45, "medium": 0.15, "high": 0.4}
+
+
 def test_model_whose_file_was_changed_is_refused(learned: Any, tmp_path: Path) -> None:
     _, folder, report = learned
     data = bytearray((folder / report["model"]["path"]).read_bytes())

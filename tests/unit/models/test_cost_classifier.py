@@ -12,7 +12,10 @@ import pytest
 
 from analyzer.models import artifact
 from analyzer.models.cost_classifier import CostClassifier
+from analyzer.models.evaluation import Effort, evaluate
 from analyzer.models.examples import Examples
+from analyzer.models.giving import given
+from analyzer.models.grouping import Fold
 from analyzer.models.pipelines import DEFAULT, fitted
 from analyzer.models.search import search
 
@@ -62,6 +65,29 @@ def test_it_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
     model = fitted(DEFAULT, found, seed=1)
     again = artifact.load(tmp_path, artifact.save(model, tmp_path, "model-x"))
     assert list(again.predict(found.features)) == list(model.predict(found.features))
+
+
+def test_the_class_that_is_given_is_the_one_that_is_scored_with_its_own_chance() -> None:
+    """On noisy costs the trees' mean and most of the trees disagree for some rows."""
+    found = examples(np.exp(SIZES / 3 + np.random.default_rng(1).normal(size=len(SIZES), scale=1.5)))
+    model = fitted(DEFAULT, found, seed=1)
+    rows = found.features.assign(py_nodes=np.random.default_rng(9).normal(size=len(SIZES)))
+    likeliest = model.classes_[model.predict_proba(rows).argmax(axis=1)]
+    made = given(model, rows)
+    assert [one.label for one in made] == list(model.predict(rows)) != list(likeliest)
+    assert all(one.probability == one.chances[one.label] for one in made)
+    assert [sum(one.chances.values()) for one in made] == pytest.approx([1.0] * len(made))
+
+
+def test_held_out_rows_get_the_chance_of_the_class_that_they_are_given() -> None:
+    found = examples(np.exp(SIZES / 3 + np.random.default_rng(1).normal(size=len(SIZES), scale=1.5)))
+    halves = [tuple(place for place in range(72) if (place % 24 < 12) is first) for first in (True, False)]
+    folds = [Fold(halves[0], halves[1]), Fold(halves[1], halves[0])]
+    made = evaluate(found, folds, Effort(trials=1, seconds=1e9, seed=1, monotonic=lambda: 0.0))
+    for fold, searched in zip(folds, made.searches, strict=True):
+        model = fitted(searched.choice, found.take(fold.train), seed=1)
+        for place, one in zip(fold.test, given(model, found.take(fold.test).features), strict=True):
+            assert (made.predicted[place], made.probabilities[place]) == (one.label, one.probability)
 
 
 @pytest.mark.parametrize("surely_better", [False, True])
