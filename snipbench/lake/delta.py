@@ -23,6 +23,7 @@ def open_table(lake: Path, name: str) -> ds.Dataset:
         LakeError: the table cannot be read.
     """
     import pyarrow.dataset as ds
+    from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
     table = table_of(name)
     schema = table.arrow_schema()
@@ -32,7 +33,8 @@ def open_table(lake: Path, name: str) -> ds.Dataset:
     from deltalake.exceptions import DeltaError
 
     try:
-        found = delta.to_pyarrow_dataset()
+        # Arrow's own: deltalake's is Python, which Arrow's threads would still call while the interpreter ends.
+        found = delta.to_pyarrow_dataset(filesystem=SubTreeFileSystem(str(lake / name), LocalFileSystem()))
     except DeltaError as error:
         raise LakeError(f"table {name} cannot be read: {error}") from error
     # Written by an earlier version: what it did not know yet is null.
