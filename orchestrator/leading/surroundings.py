@@ -15,9 +15,18 @@ from snipbench.domain.order import Experiment
 from snipbench.domain.task import MOMENT, Environment
 
 OF_ONE_SESSION = frozenset(
-    ("spark.app.id", "spark.app.startTime", "spark.app.submitTime", "spark.driver.port", "spark.app.initial.jar.urls")
+    (
+        "spark.app.id",
+        "spark.app.initial.jar.urls",
+        "spark.app.startTime",
+        "spark.app.submitTime",
+        "spark.driver.host",
+        "spark.driver.port",
+        "spark.sql.warehouse.dir",
+    )
 )
-"""Spark lists them among its settings, though they name one start of it: no two tasks would have one fingerprint."""
+"""Spark lists them among its settings, though they name one start of it, or a place of its machine, which it writes now
+one way and now another: no two tasks would have one fingerprint."""
 
 
 def keep_environment(

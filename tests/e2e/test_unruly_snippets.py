@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from snipbench.domain.event import ENVIRONMENT_DIFFERS
 from snipbench.store.sqlite import SqliteStore
 
 from .conftest import json_of, run_command
@@ -108,3 +109,10 @@ def test_returning_nothing_is_said(outcome: dict[str, Any], home: Path) -> None:
     (first,) = runs_of(outcome, home, "nothing")
     assert first["status"] == "failed"
     assert "None" in first["failure"]["message"]
+
+
+def test_sessions_that_follow_a_lost_one_run_on_the_same(outcome: dict[str, Any], home: Path) -> None:
+    store = SqliteStore(home / "store.sqlite")
+    told = list(store.find("events", {"task_id": outcome["task_id"], "name": ENVIRONMENT_DIFFERS}))
+    store.close()
+    assert [event["text"] for event in told] == []
