@@ -12,6 +12,10 @@ from snipbench.resources.docker_stream import DockerStreamSource
 from snipbench.resources.port import CounterSource, Target
 from snipbench.resources.process_tree import ProcessTreeSource
 
+DISCOVERY_SECONDS = 0.25
+"""How old a new process may be before a stream shows it. Twenty looks a second for new ones were half of what watching
+a session at work costs; what a run costs is read around it, by a source that finds all each time."""
+
 SourceName = Literal["auto", "docker", "cgroup", "process"]
 
 
@@ -26,7 +30,7 @@ def choose_source(name: SourceName, targets: Sequence[Target]) -> CounterSource:
         UsageError: no target can be read by the source that was asked for.
         MonitorError: Docker's client library is missing.
     """
-    tree = (is_process, ProcessTreeSource())
+    tree = (is_process, ProcessTreeSource(discovery_seconds=DISCOVERY_SECONDS))
     if name == "process":
         return tree[1]
     if name != "docker" and any(map(in_group, targets)):

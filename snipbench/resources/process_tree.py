@@ -32,13 +32,19 @@ class ProcessTreeSource:
 
     Args:
         memory: what ``memory_bytes`` is, summed over the processes.
+        discovery_seconds: a process may be that old when it is first read, with all that it has used by then. 0: each
+            reading finds all; above, readings in quick succession cost less, and a child that ended sooner, under a
+            parent that ignores SIGCHLD, is seen by nobody.
         clock: stamps the readings.
     """
 
     name = "process"
 
-    def __init__(self, memory: Literal["rss", "pss"] = "rss", *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, memory: Literal["rss", "pss"] = "rss", *, discovery_seconds: float = 0.0, clock: Clock | None = None
+    ) -> None:
         self._memory = memory
+        self._discovery_seconds = discovery_seconds
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._ledgers = Kept(self._ledger)
@@ -82,7 +88,13 @@ class ProcessTreeSource:
     def _ledger(self, target: Target) -> TreeLedger:
         if target.pid is None:
             raise MonitorError(f"{target.name}: the process source needs a process id")
-        return TreeLedger(target.pid, self._processes, may_keep=self._may_keep, proportional=self._memory == "pss")
+        return TreeLedger(
+            target.pid,
+            self._processes,
+            may_keep=self._may_keep,
+            proportional=self._memory == "pss",
+            discovery_seconds=self._discovery_seconds,
+        )
 
     def _may_keep(self) -> bool:
         return sum(ledger.size for ledger in self._ledgers) < self._budget

@@ -12,6 +12,7 @@ alive when read is not yet in its parent's sum), and the pass is repeated until 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -133,6 +134,7 @@ class TreeLedger:
     Args:
         pid: the root.
         processes: which there are; others may ask it too.
+        discovery_seconds: how long after looking for new processes nobody looks again.
         may_keep: asked for each new process whether it may keep its descriptors.
         proportional: memory as proportional set size, else resident set size.
 
@@ -140,12 +142,22 @@ class TreeLedger:
         ProcessGone: there is no such process.
     """
 
-    def __init__(self, pid: int, processes: ProcessList, *, may_keep: Callable[[], bool], proportional: bool) -> None:
+    def __init__(
+        self,
+        pid: int,
+        processes: ProcessList,
+        *,
+        may_keep: Callable[[], bool],
+        proportional: bool,
+        discovery_seconds: float = 0.0,
+    ) -> None:
         self._may_keep = may_keep
         self._proportional = proportional
         self._members: dict[int, Member] = {}  # parents before children
         self._processes = processes
         self._generation = 0
+        self._discovery_seconds = discovery_seconds
+        self._discovered_at = -math.inf
         self._foreign: set[int] = set()
         self._foreign_since = time.monotonic()
         self._leaders: set[int] = set()
@@ -212,6 +224,9 @@ class TreeLedger:
 
     def _find_new(self) -> None:
         now = time.monotonic()
+        if now - self._discovered_at < self._discovery_seconds:
+            return
+        self._discovered_at = now
         if now - self._foreign_since > _RECHECK_SECONDS:
             self._foreign.clear()
             self._generation = 0

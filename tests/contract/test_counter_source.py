@@ -229,6 +229,17 @@ def test_new_children_of_each_of_two_targets_are_seen_at_once(source: CounterSou
     assert [source.read(target).processes for target in targets] == [2, 2]
 
 
+def test_a_child_that_is_found_later_comes_with_all_that_it_used(target: Target, obedient: Obedient) -> None:
+    source = ProcessTreeSource(discovery_seconds=2.0)
+    before = source.read(target)
+    obedient.do("forked(lambda: (burn(0.2), time.sleep(60)))")
+    assert source.read(target).processes == 1
+    until(lambda: source.read(target).processes == 2)
+    until(lambda: cpu_between(before, source.read(target)) >= 0.2)
+    assert cpu_between(before, source.read(target)) < 0.2 + ELSE
+    source.close()
+
+
 def test_memory_of_a_process_that_slept_is_seen_as_soon_as_it_runs(
     source: CounterSource, target: Target, obedient: Obedient
 ) -> None:
