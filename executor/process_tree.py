@@ -12,6 +12,7 @@ import time
 
 KIB = 1024
 PAUSE_SECONDS = 0.0005
+LONGEST_BREATH_SECONDS = 0.1
 
 
 def parent_of(pid: int) -> int | None:
@@ -29,16 +30,24 @@ def _is_still(pid: int) -> bool:
 
     The state of the process is only that of its first thread: which may have stopped, or ended, while others run on.
     """
-    if _state(f"/proc/{pid}/stat") not in _STILL:
-        return False
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
-    except OSError:
-        return True
-    return all(_state(f"/proc/{pid}/task/{thread}/stat") in _STILL for thread in threads)
+    return _state(f"/proc/{pid}/stat") in _STILL and all(state in _STILL for state in _thread_states(pid))
+
+
+def _waits(pid: int) -> bool:
+    """Whether a thread of ``pid`` waits where no signal but SIGKILL reaches it: for the child of its ``vfork``, say."""
+    return b"D" in _thread_states(pid)
 
 
 _STILL = (None, b"T", b"t", b"Z", b"X")
+
+
+def _thread_states(pid: int) -> list[bytes | None]:
+    """:func:`_state` of every thread; none if the process is gone."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208
+    except OSError:
+        return []
+    return [_state(f"/proc/{pid}/task/{thread}/stat") for thread in threads]
 
 
 def _state(path: str) -> bytes | None:
@@ -85,13 +94,15 @@ def kill(pids: set[int]) -> None:
 def pause(root: int, seconds: float) -> bool:
     """Stop all descendants of ``root``. Whether they stand still, within ``seconds``.
 
-    The kernel gives SIGSTOP to one thread of a process, and the others run on until that one takes it: which it does
-    not while it waits for a ``vfork``. So only the state says that a process has stopped, and only a second look that
-    none was woken by another before that one stopped.
+    The kernel gives SIGSTOP to one thread of a process, and the others run on until that one takes it. So only the
+    state says that a process has stopped, and only a second look that none was woken before its waker stopped. A
+    thread in ``vfork`` takes no stop before its child has begun another program or ended: a child that was stopped
+    before that goes on, for a little longer each time.
     """
     tree = Tree(root)
     deadline = time.monotonic() + seconds
     looks = 0
+    breath = PAUSE_SECONDS
     while looks < 2:
         tree.refresh()
         running = {pid for pid in tree.members if not _is_still(pid)}
@@ -99,8 +110,13 @@ def pause(root: int, seconds: float) -> bool:
         if running:
             if time.monotonic() > deadline:
                 return False
+            waiting = {pid for pid in running if _waits(pid)}
+            awaited = {pid for pid in tree.members - running if waiting and parent_of(pid) in waiting}
             _signal(running, signal.SIGSTOP)
-            time.sleep(PAUSE_SECONDS)
+            if awaited:
+                _signal(awaited, signal.SIGCONT)
+                breath = min(2 * breath, LONGEST_BREATH_SECONDS)
+            time.sleep(breath)
     return True
 
 
