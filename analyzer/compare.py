@@ -6,8 +6,8 @@ drifted between the two times is in it, which is why the environments' differenc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from analyzer import measures
@@ -18,7 +18,7 @@ from analyzer.words import several
 from snipbench.domain.event import ENVIRONMENT_DIFFERS
 from snipbench.domain.plan import Phase
 from snipbench.domain.run import Run
-from snipbench.domain.task import MOMENT
+from snipbench.domain.task import MOMENT, Difference, Facts, differences
 from snipbench.statistics import Interval, RatioResult, RatioVerdict, unpaired_ratio
 from snipbench.store.port import DocumentStore
 
@@ -35,16 +35,6 @@ class Change:
     """After ÷ before; ``pairs`` is the number of runs of the smaller side."""
     unjudged: str | None
     """Why the ratio has no interval; ``None`` where it has one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A fact of the environment that differs; ``None`` where one side does not have it."""
-
-    area: str
-    name: str
-    before: Any
-    after: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +73,7 @@ class TaskComparison:
             ],
             "only_before": [_place(place) for place in self.only_before],
             "only_after": [_place(place) for place in self.only_after],
-            "environment": [
-                {"area": found.area, "name": found.name, "before": found.before, "after": found.after}
-                for found in self.environment
-            ],
+            "environment": [asdict(found) for found in self.environment],
             "mixed_environments": [{"task_id": task_id, "text": text} for task_id, text in self.mixed],
         }
 
@@ -103,12 +90,12 @@ class TaskComparison:
                     if change.place in places
                 ]
                 tail = f" [{', '.join(marks)}]" if marks else ""
-                said.append(f"  {place_name(change.place)}: {change.ratio.verdict.value}, {ratio_text(change)}{tail}")
-        said += [f"  only before: {place_name(place)}" for place in self.only_before]
-        said += [f"  only after: {place_name(place)}" for place in self.only_after]
+                said.append(f"  {change.place}: {change.ratio.verdict.value}, {ratio_text(change)}{tail}")
+        said += [f"  only before: {place}" for place in self.only_before]
+        said += [f"  only after: {place}" for place in self.only_after]
         if self.environment:
             said.append("the environments differ:")
-            said += [f"  {found.area}.{found.name}: {found.before} -> {found.after}" for found in self.environment]
+            said += [f"  {found}" for found in self.environment]
         elif not self.mixed:
             said.append("the environments have the same fingerprint")
         said += [f"the sessions of {task_id} did not all run on the same: {text}" for task_id, text in self.mixed]
@@ -136,7 +123,7 @@ def compare_tasks(store: DocumentStore, before: str, after: str) -> TaskComparis
         only_after=tuple(place for place in right if place not in left),
         other_code=frozenset(place for place in common if _other_code(left[place], right[place])),
         other_result=_other_results(earlier, later, common),
-        environment=_differences(earlier, later),
+        environment=differences(_facts(earlier), _facts(later)),
         mixed=tuple(
             (material.task.task_id, text)
             for material in (earlier, later)
@@ -150,7 +137,7 @@ def _measured(material: TaskMaterial) -> dict[Place, list[Run]]:
     groups: dict[Place, list[Run]] = {}
     for run in material.runs:
         if run.phase is Phase.MEASURED:
-            groups.setdefault(Place(run.experiment, run.snippet, run.parameters), []).append(run)
+            groups.setdefault(Place.of(run), []).append(run)
     return groups
 
 
@@ -186,26 +173,15 @@ def _other_code(before: Sequence[Run], after: Sequence[Run]) -> bool:
 def _other_results(earlier: TaskMaterial, later: TaskMaterial, places: Sequence[Place]) -> frozenset[Place]:
     hashes = []
     for material in (earlier, later):
-        found = {Place(r.experiment, r.snippet, r.parameters): r for r in material.results}
+        found = {Place.of(r): r for r in material.results}
         hashes.append({place: result_hash(found.get(place), []) for place in places})
     return frozenset(place for place in places if hashes[0][place] != hashes[1][place])
 
 
-def _differences(earlier: TaskMaterial, later: TaskMaterial) -> tuple[Difference, ...]:
-    left, right = _facts(earlier), _facts(later)
-    return tuple(
-        Difference(*key, left.get(key), right.get(key))
-        for key in sorted(left.keys() | right.keys())
-        if left.get(key) != right.get(key)
-    )
-
-
-def _facts(material: TaskMaterial) -> Mapping[tuple[str, str], Any]:
+def _facts(material: TaskMaterial) -> Facts:
     facts = material.environment.facts if material.environment else {}
-    datasets = dict(material.plan.dataset_hashes) if material.plan else {}
-    return {(area, name): value for area, group in facts.items() if area != MOMENT for name, value in group.items()} | {
-        ("dataset_hash", name): value for name, value in datasets.items()
-    }
+    lasting = {area: group for area, group in facts.items() if area != MOMENT}
+    return lasting | {"dataset_hash": dict(material.plan.dataset_hashes) if material.plan else {}}
 
 
 def _place(place: Place) -> dict[str, Any]:
@@ -221,12 +197,6 @@ def _change(change: Change) -> dict[str, Any]:
         "ratio": {"median": ratio.median, "low": ratio.low, "high": ratio.high, "verdict": ratio.verdict.value},
         "unjudged": change.unjudged,
     }
-
-
-def place_name(place: Place) -> str:
-    """``exchange/row (limit=10)``."""
-    values = " ".join(f"{name}={value}" for name, value in place.parameters)
-    return f"{place.experiment}/{place.snippet}" + (f" ({values})" if values else "")
 
 
 def ratio_text(change: Change) -> str:

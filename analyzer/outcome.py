@@ -44,10 +44,10 @@ def task_outcome(store: DocumentStore, task_id: str) -> dict[str, Any]:
 
 def outcome_of(material: TaskMaterial) -> dict[str, Any]:
     """The outcome of a task that was read. Missing values are null."""
-    results = {Place(found.experiment, found.snippet, found.parameters): found for found in material.results}
+    results = {Place.of(found): found for found in material.results}
     runs: dict[Place, list[Run]] = {}
     for run in material.runs:
-        runs.setdefault(Place(run.experiment, run.snippet, run.parameters), []).append(run)
+        runs.setdefault(Place.of(run), []).append(run)
     summaries = summarise(material.order, material.runs, material.results)
     return {
         "order_id": material.task.order_id,

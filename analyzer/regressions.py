@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from analyzer import measures
-from analyzer.compare import Change, TaskComparison, compare_tasks, place_name, ratio_text
+from analyzer.compare import Change, TaskComparison, compare_tasks, ratio_text
 from analyzer.summaries import Place
 from snipbench.domain.run import TaskStatus
 from snipbench.errors import UsageError
@@ -95,9 +95,9 @@ def judge_against_previous(store: DocumentStore, task_id: str, threshold: Thresh
 
 
 def _regression(change: Change, threshold: Threshold) -> str:
-    return f"{place_name(change.place)}: {change.measure} {ratio_text(change)}, allowed {threshold.share:.0%} more"
+    return f"{change.place}: {change.measure} {ratio_text(change)}, allowed {threshold.share:.0%} more"
 
 
 def _names(places: list[Place]) -> str:
-    named = ", ".join(place_name(place) for place in places[:NAMED])
+    named = ", ".join(map(str, places[:NAMED]))
     return named if len(places) <= NAMED else f"{named} and {len(places) - NAMED} more"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from analyzer.measures import COMPARED, SUMMARISED, Measure, is_usable, wall_seconds
+from analyzer.words import parameters_text
 from snipbench.domain.order import Experiment, Order, Schedule, Snippet
 from snipbench.domain.plan import Parameters, Phase, parameter_points
 from snipbench.domain.result import Equality
@@ -38,11 +39,20 @@ _EQUAL = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A snippet at one parameter point of an experiment."""
+    """A snippet at one parameter point of an experiment; as text ``exchange/row (limit=10)``."""
 
     experiment: str
     snippet: str
     parameters: Parameters
+
+    @classmethod
+    def of(cls, found: Run | SnippetResult) -> Place:
+        """Where it belongs."""
+        return cls(found.experiment, found.snippet, found.parameters)
+
+    def __str__(self) -> str:
+        values = parameters_text(dict(self.parameters))
+        return f"{self.experiment}/{self.snippet}{f' ({values})' if values else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +100,11 @@ def summarise(order: Order, runs: Sequence[Run], results: Iterable[SnippetResult
         runs: accepted runs of one task; warm-ups are left out.
         results: what its snippets computed, against their baselines.
     """
-    equal = {
-        Place(found.experiment, found.snippet, found.parameters): _EQUAL[found.comparison.equality]
-        for found in results
-        if found.comparison is not None
-    }
+    equal = {Place.of(found): _EQUAL[found.comparison.equality] for found in results if found.comparison is not None}
     by_place: dict[Place, list[Run]] = {}
     for run in runs:
         if run.phase is Phase.MEASURED:
-            by_place.setdefault(_place(run), []).append(run)
+            by_place.setdefault(Place.of(run), []).append(run)
     labelled = outlier_slots(runs)
     by_turns = order.schedule is not Schedule.SEQUENTIAL
     return tuple(
@@ -114,17 +120,13 @@ def outlier_slots(runs: Iterable[Run]) -> frozenset[str]:
     groups: dict[Place, list[Run]] = {}
     for run in runs:
         if run.phase is Phase.MEASURED and is_usable(run):
-            groups.setdefault(_place(run), []).append(run)
+            groups.setdefault(Place.of(run), []).append(run)
     return frozenset(
         run.slot_id
         for group in groups.values()
         for run, outlier in zip(group, outlier_labels([wall_seconds(run) for run in group]), strict=True)
         if outlier and run.slot_id is not None
     )
-
-
-def _place(run: Run) -> Place:
-    return Place(run.experiment, run.snippet, run.parameters)
 
 
 def _summary(

@@ -8,7 +8,7 @@ from orchestrator.leading.lease import TaskHeld, change_task, is_held
 from orchestrator.leading.taskbook import TaskBook
 from snipbench.clock import Clock, to_text
 from snipbench.domain.run import TaskStatus
-from snipbench.domain.task import Task
+from snipbench.domain.task import Lease, Task
 from snipbench.errors import UsageError
 from snipbench.store.port import DocumentStore
 
@@ -35,9 +35,8 @@ def cancel(store: DocumentStore, clock: Clock, task_id: str) -> Task:
     def ended(task: Task) -> Task:
         if not is_left(task, clock):
             return task
-        lease = None if task.lease is None else replace(task.lease, fruitless=0, holder="")
         now = to_text(clock.now())
-        return replace(task, status=TaskStatus.CANCELLED, ended_at=now, settled=True, lease=lease)
+        return replace(task, status=TaskStatus.CANCELLED, ended_at=now, settled=True, lease=_freed(task.lease))
 
     task = change_task(store, task_id, cancelled)
     if not is_left(task, clock):
@@ -59,7 +58,6 @@ def retry(store: DocumentStore, clock: Clock, task_id: str) -> Task:
             raise TaskHeld(f"task {task_id} is being led")
         if task.settled and task.status is TaskStatus.COMPLETED:
             raise UsageError(f"task {task_id} is completed; submit the order again for a new one")
-        lease = None if task.lease is None else replace(task.lease, fruitless=0, holder="")
         return replace(
             task,
             status=TaskStatus.QUEUED,
@@ -67,7 +65,7 @@ def retry(store: DocumentStore, clock: Clock, task_id: str) -> Task:
             settled=False,
             failure=None,
             ended_at=None,
-            lease=lease,
+            lease=_freed(task.lease),
         )
 
     return change_task(store, task_id, queued)
@@ -87,3 +85,8 @@ def reopen(store: DocumentStore, clock: Clock, task_id: str) -> Task:
         return replace(task, cancel_requested=False, settled=False)
 
     return change_task(store, task_id, open_again)
+
+
+def _freed(lease: Lease | None) -> Lease | None:
+    """Held by nobody, whatever became of those who held it."""
+    return None if lease is None else replace(lease, fruitless=0, holder="")

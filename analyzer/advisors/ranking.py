@@ -87,7 +87,7 @@ def _medians(runs: Sequence[Run], measure: Measure) -> dict[Place, float]:
     for run in runs:
         value = measure(run) if run.phase is Phase.MEASURED and is_usable(run) else None
         if value is not None:
-            values.setdefault(Place(run.experiment, run.snippet, run.parameters), []).append(value)
+            values.setdefault(Place.of(run), []).append(value)
     medians = {place: median_interval(found).median for place, found in values.items()}
     return {place: median for place, median in medians.items() if median is not None}
 

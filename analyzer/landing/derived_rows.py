@@ -14,10 +14,10 @@ from snipbench.records import parameters_to_text
 
 def summaries(material: TaskMaterial) -> Iterator[Row]:
     """A row per snippet and parameter point."""
-    results = {Place(found.experiment, found.snippet, found.parameters): found for found in material.results}
+    results = {Place.of(found): found for found in material.results}
     runs: dict[Place, list[Run]] = {}
     for run in material.runs:
-        runs.setdefault(Place(run.experiment, run.snippet, run.parameters), []).append(run)
+        runs.setdefault(Place.of(run), []).append(run)
     for summary in summarise(material.order, material.runs, material.results):
         place = summary.place
         result = results.get(place)

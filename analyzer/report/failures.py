@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from analyzer import words
 from analyzer.summaries import Place
 from snipbench.domain.order import Order, Role
-from snipbench.domain.plan import Parameters, Plan, parameter_points
+from snipbench.domain.plan import Plan, parameter_points
 from snipbench.domain.run import Run, RunStatus
 from snipbench.domain.task import SnippetResult
 
@@ -31,8 +30,7 @@ def failed_runs(runs: Iterable[Run]) -> list[Failed]:
         failure = run.outcome.failure
         if run.outcome.status is not RunStatus.OK:
             kind = failure.kind if failure else run.outcome.status.value
-            where = _where(run.experiment, run.snippet, run.parameters)
-            found.setdefault((where, kind, failure.message if failure else ""), []).append(run)
+            found.setdefault((str(Place.of(run)), kind, failure.message if failure else ""), []).append(run)
     failed = []
     for (where, kind, message), same in found.items():
         failure = same[0].outcome.failure
@@ -43,18 +41,18 @@ def failed_runs(runs: Iterable[Run]) -> list[Failed]:
 def doubtful_results(order: Order, results: Iterable[SnippetResult]) -> list[Failed]:
     """Results that could not be had, that changed between passes, that differ from the baseline's, or that nobody
     compared with it."""
-    by_place = {Place(found.experiment, found.snippet, found.parameters): found for found in results}
+    by_place = {Place.of(found): found for found in results}
     doubtful = []
     for experiment in order.experiments:
         for snippet in experiment.snippets:
             for parameters in parameter_points(experiment):
-                result = by_place.get(Place(experiment.name, snippet.name, parameters))
-                where = _where(experiment.name, snippet.name, parameters)
-                found = [] if result is None else list(_of_result(where, result))
+                place = Place(experiment.name, snippet.name, parameters)
+                result = by_place.get(place)
+                found = [] if result is None else list(_of_result(str(place), result))
                 compared = result is not None and (result.comparison is not None or result.failure is not None)
                 if snippet.role is Role.VARIANT and not compared:
                     message = f"nothing is known of its result against that of {snippet.baseline}"
-                    found.append(Failed(where, 1, "result not compared", message, ""))
+                    found.append(Failed(str(place), 1, "result not compared", message, ""))
                 doubtful += found
     return doubtful
 
@@ -85,7 +83,3 @@ def _of_result(where: str, result: SnippetResult) -> Iterator[Failed]:
     if comparison is not None and comparison.equality.value in {"different", "inconclusive"}:
         rows = "\n".join(comparison.differing_rows)
         yield Failed(where, 1, f"{comparison.equality.value} result", comparison.reason, rows)
-
-
-def _where(experiment: str, snippet: str, parameters: Parameters) -> str:
-    return f"{experiment}/{snippet} {words.parameters_text(dict(parameters))}".strip()

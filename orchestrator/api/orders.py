@@ -99,8 +99,7 @@ async def submit(
         receipt = await to_thread.run_sync(accept, begun, limiter=threads)
     else:
         receipt = begun
-    about = getattr(request.state, "about", {})
-    request.state.about = {**about, "order_id": receipt.order_id, "task_id": receipt.task_id}
+    request.state.about |= {"order_id": receipt.order_id, "task_id": receipt.task_id}
     response.headers["Location"] = f"/tasks/{receipt.task_id}"
     return ReceiptModel(
         order_id=receipt.order_id,

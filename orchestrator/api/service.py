@@ -104,10 +104,11 @@ def allowed(scope: Scope) -> Callable[..., Caller]:
         service: The,
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)] = None,
     ) -> Caller:
+        request.state.about = {}
         if service.tokens is None:
             return ANYBODY
         caller = known(service.tokens, None if given is None else given.credentials)
-        request.state.about = {"caller": caller.name}
+        request.state.about["caller"] = caller.name
         if scope not in caller.scopes:
             challenge = f'{_REALM}, error="insufficient_scope", scope="{scope.value}"'
             detail = f"token {caller.name!r} lacks the scope {scope.value!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from executor.calls import SessionFacts
@@ -12,7 +12,7 @@ from orchestrator.leading.taskbook import TaskBook
 from snipbench.clock import Clock, to_text
 from snipbench.domain.event import ENVIRONMENT_DIFFERS
 from snipbench.domain.order import Experiment
-from snipbench.domain.task import MOMENT, Environment
+from snipbench.domain.task import MOMENT, Environment, differences
 
 OF_ONE_SESSION = frozenset(
     (
@@ -39,19 +39,13 @@ def keep_environment(
     if known is None:
         book.keep_environment(Environment(found | {MOMENT: environment.moment_facts()}, to_text(clock.now())))
         return
-    added = {area: facts for area, facts in found.items() if area not in known.facts}
-    if added:
-        book.keep_environment(replace(known, facts=known.facts | added))
-    differences = [
-        {"area": area, "name": name, "before": known.facts[area].get(name), "after": facts.get(name)}
-        for area, facts in found.items()
-        if area not in added
-        for name in sorted(known.facts[area].keys() | facts.keys())
-        if known.facts[area].get(name) != facts.get(name)
-    ]
-    text = "; ".join("{area}.{name}: {before} -> {after}".format(**difference) for difference in differences)
-    if differences and not book.has_logged(ENVIRONMENT_DIFFERS, experiment.name, text):
-        data = {"differences": differences}
+    now = known.facts | {area: facts for area, facts in found.items() if area not in known.facts}
+    if now != known.facts:
+        book.keep_environment(replace(known, facts=now))
+    changed = differences({area: now[area] for area in found}, found)
+    text = "; ".join(map(str, changed))
+    if changed and not book.has_logged(ENVIRONMENT_DIFFERS, experiment.name, text):
+        data = {"differences": [asdict(each) for each in changed]}
         book.log(ENVIRONMENT_DIFFERS, experiment=experiment.name, text=text, data=data)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,8 +78,8 @@ class SnippetResult:
     """What a snippet computed at one parameter point, against its baseline.
 
     ``comparison`` is ``None`` for a baseline, and where one side has no result. ``changed_hashes`` lists hashes
-    that differ from ``facts.result_hash``, seen in other repetitions or sessions. ``failure`` beside
-    ``facts`` is that of a later pass; ``comparison`` is the worst of all passes.
+    that differ from ``facts.result_hash``, seen in other repetitions or sessions. ``failure`` beside ``facts`` is that
+    of a later pass; ``comparison`` is the worst of all passes.
     """
 
     task_id: str
@@ -116,3 +117,32 @@ class Environment:
     def fingerprint(self) -> str:
         """Hash of the lasting facts: equal environments have equal fingerprints."""
         return content_hash({area: facts for area, facts in self.facts.items() if area != MOMENT}, length=20)
+
+
+Facts = Mapping[str, Mapping[str, Any]]
+"""``{area: {name: value}}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A fact that differs; ``None`` where one side does not have it."""
+
+    area: str
+    name: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{self.area}.{self.name}: {self.before} -> {self.after}"
+
+
+def differences(before: Facts, after: Facts) -> tuple[Difference, ...]:
+    """What is not the same in both, by area and name."""
+    left, right = (
+        {(area, name): fact for area in facts for name, fact in facts[area].items()} for facts in (before, after)
+    )
+    return tuple(
+        Difference(*key, left.get(key), right.get(key))
+        for key in sorted(left.keys() | right.keys())
+        if left.get(key) != right.get(key)
+    )

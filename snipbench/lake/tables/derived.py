@@ -66,9 +66,6 @@ COMPARISONS = Table(
         integer("pairs", "Pairs used", "count"),
         integer("pairs_unusable", "Pairs with a side that failed or could not be measured", "count"),
         integer("sessions", "Sessions that the pairs come from", "count"),
-        key(
-            "verdict",
-            "faster, slower, no_difference or inconclusive; the last if equality is not shown",
-        ),
+        key("verdict", "faster, slower, no_difference or inconclusive; the last if equality is not shown"),
     ),
 )
