@@ -17,6 +17,8 @@ from snipbench.errors import SessionLost
 from snipbench.resources.port import CounterSource, Target
 
 AFTER_SECONDS = 60.0
+SETTLE_LOOKS = 6
+SETTLE_LOOK_SECONDS = 0.5
 TAIL_CHARACTERS = 8000
 STOPPED = "StoppedSession"
 
@@ -183,7 +185,10 @@ class Engine(SparkProcess):
         if failure is None and wall is not None and not ran.timed_out:
             progress.wall_seconds = wall
             progress.spend({"command": ran.seconds - wall})
-        after = self.ask("after", {"failed": failure is not None or ran.timed_out}, AFTER_SECONDS)
+        if ran.timed_out:
+            self._settle(cancel_statements)
+        failed = failure is not None or ran.timed_out
+        after = self.ask("after", {"failed": failed}, AFTER_SECONDS, interruptible=False)
         self._account(progress, after)
         self._collect(progress, ran, after)
         if ran.timed_out:
@@ -192,6 +197,14 @@ class Engine(SparkProcess):
         if left is not None and (failure is None or left.kind == STOPPED):
             failure = left  # that the session was stopped explains whatever else went wrong
         return (RunStatus.OK, None) if failure is None else (RunStatus.FAILED, failure)
+
+    def _settle(self, cancel_statements: Callable[[], None]) -> None:
+        """Wait some seconds for the tasks of a run that was cut; one may begin its statement after they were ended."""
+        for _ in range(SETTLE_LOOKS):
+            reply = self.ask("settle", {"seconds": SETTLE_LOOK_SECONDS}, AFTER_SECONDS, interruptible=False)
+            if reply.body.get("settled", True):
+                return
+            cancel_statements()
 
     def _account(self, progress: _Progress, reply: Reply) -> None:
         """Add a request's seconds by stage, and what the way there and back took."""

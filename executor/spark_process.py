@@ -158,9 +158,17 @@ class SparkProcess:
         )
 
     def ask(
-        self, op: str, body: Mapping[str, object], timeout: float, on_timeout: Callable[[], None] = nothing
+        self,
+        op: str,
+        body: Mapping[str, object],
+        timeout: float,
+        on_timeout: Callable[[], None] = nothing,
+        *,
+        interruptible: bool = True,
     ) -> Reply:
         """A request about a snippet. A failure of the request itself, not of the snippet, costs the session.
+
+        :meth:`interrupt` ends it like its time-out, if it is ``interruptible``: what puts a session in order is not.
 
         Raises:
             SessionLost: the process ended, or had to be.
@@ -172,7 +180,7 @@ class SparkProcess:
                 timeout_seconds=timeout,
                 grace_seconds=GRACE_SECONDS,
                 on_timeout=on_timeout,
-                interruptible=True,
+                interruptible=interruptible,
             )
         except ChildError as error:
             raise self._broken(op, error) from error

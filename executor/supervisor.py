@@ -33,6 +33,10 @@ LABEL_VARIABLE = "SNIPBENCH_TREE"
 OUTPUT_LIMIT_BYTES = 256 * 1024
 START_SECONDS = 30.0
 KILL_SECONDS = 3.0
+AGAIN_SECONDS = 0.5
+"""Between two calls of ``on_timeout``."""
+LAST_LOOK_SECONDS = 0.2
+"""This process may have had to wait for the machine itself: what has come meanwhile counts."""
 DETAIL_CHARACTERS = 4_000
 _READ_BYTES = 2**18
 _KEEPER = "import sys; sys.path.append(sys.argv[1]); from executor.keeper import main; main(sys.argv[2], sys.argv[3:])"
@@ -180,7 +184,8 @@ class Supervisor:
         Args:
             timeout_seconds: after this long the request is cancelled in the child.
             grace_seconds: how long it then has to answer before its whole tree is killed.
-            on_timeout: called once after the request was cancelled (to cancel what it waits for elsewhere).
+            on_timeout: called after the request was cancelled (to cancel what it waits for elsewhere, or begins to),
+                again and again until it has ended.
             interruptible: whether :meth:`interrupt` cancels the request as its time-out does; ``on_timeout`` is not
                 called then.
 
@@ -278,11 +283,10 @@ class Supervisor:
         message = self._receive(deadline, wake) if self._send(line, deadline) else None
         timed_out = message is None
         if message is None:
-            self._send(encode({"id": self._requests, "op": "cancel"}), self._clock.monotonic() + grace)
+            end = self._clock.monotonic() + grace
+            self._send(encode({"id": self._requests, "op": "cancel"}), end)
             interrupted = self._is_interrupted(wake)
-            if on_timeout is not None and not interrupted:
-                on_timeout()
-            message = self._receive(self._clock.monotonic() + grace)
+            message = self._receive_cancelled(end, None if interrupted else on_timeout)
         received = self._clock.monotonic()
         if message is None:
             when = "when it was interrupted" if interrupted else f"within {timeout:g} s"
@@ -290,6 +294,15 @@ class Supervisor:
             self.kill(reason)
             raise self._lost()
         return self._to_reply(message, received - begun, timed_out)
+
+    def _receive_cancelled(self, end: float, on_timeout: Callable[[], None] | None) -> Message | None:
+        """The answer to a request that was cancelled; ``None`` when none came until ``end``, nor in a last look."""
+        message = None
+        while message is None and (now := self._clock.monotonic()) < end:
+            if on_timeout is not None:
+                on_timeout()
+            message = self._receive(min(end, now + AGAIN_SECONDS))
+        return message or self._receive(self._clock.monotonic() + LAST_LOOK_SECONDS)
 
     def _to_reply(self, message: Message, seconds: float, timed_out: bool) -> Reply:
         body, error = message.get("body"), message.get("error")

@@ -88,6 +88,7 @@ class Session:
             "load": self.load,
             "run": self.run,
             "write": self.write,
+            "settle": self.settle,
             "after": self.after,
             "fingerprint": partial(self.untimed, untimed.facts),
             "compare": partial(self.untimed, untimed.judgement),
@@ -214,6 +215,10 @@ class Session:
                 failure = failure_of(error)
         return {"failure": failure, "sort_keys": keys}
 
+    def settle(self, body: Body) -> Body:
+        """Whether all tasks end within ``body["seconds"]``, after a run that was cut."""
+        return {"settled": self._stopped() is not None or self._jobs.settle(body["seconds"]) is None}
+
     def after(self, body: Body) -> Body:
         """Peaks, Spark's metrics, and whether the snippet left something behind; puts the session in order.
 
@@ -278,10 +283,11 @@ class Session:
             except BaseException as error:  # noqa: BLE001 - whatever a snippet raises is its result
                 with shielded():
                     failure = failure_of(error)
-        lost = self._stopped() or (self._jobs.settle(SETTLE_SECONDS) if failure else None)
-        if lost is not None:
-            return {"failure": self._gone if self._stopped() else failure, "lost": lost}
-        left, lost = self._check(self._reader.read())
+        with shielded():  # a time-out's interrupts go on until the reply: they must not tear this
+            lost = self._stopped() or (self._jobs.settle(SETTLE_SECONDS) if failure else None)
+            if lost is not None:
+                return {"failure": self._gone if self._stopped() else failure, "lost": lost}
+            left, lost = self._check(self._reader.read())
         return {"result": result, "failure": failure or left, "lost": lost}
 
     def profile(self, body: Body) -> Body:

@@ -19,6 +19,18 @@ from .conftest import CONTROL, ONE_ROW
 
 pytestmark = [pytest.mark.spark, pytest.mark.postgres]
 
+SLOW_TO_END = """
+    import time
+    from pyspark.sql import functions as F
+
+    def run(spark):
+        spark.conf.set("spark.sql.shuffle.partitions", "7")
+        print("set", flush=True)
+        asleep = F.udf(lambda number: time.sleep(1000), "int")
+        return spark.range(1).select(asleep("id"))
+"""
+"""Changes a setting; its worker ends some seconds after its task: later than a cancelled request is interrupted."""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _slow_view(database: Any) -> None:
@@ -225,6 +237,37 @@ def test_a_run_whose_leader_went_is_interrupted_and_the_session_goes_on(runner: 
     assert runner.statements() == 0
 
 
+def test_an_interrupted_run_leaves_nothing_to_the_next_leader_s(runner: Any) -> None:
+    def leader_went() -> None:
+        until(lambda: "set" in runner.engine.supervisor.take_output()[0])
+        runner.engine.interrupt()
+
+    thread = threading.Thread(target=leader_went)
+    thread.start()
+    assert runner.run(runner.call("dataframe", SLOW_TO_END)).status is RunStatus.TIMEOUT
+    thread.join()
+    assert runner.engine.go_on(ProcessTreeSource())
+    runner.ok(runner.call("sql", CONTROL))
+
+
+def test_a_statement_that_begins_after_the_first_try_to_end_it_ends_too(runner: Any) -> None:
+    """As one does whose connection was being made."""
+    runner.prepare(tables=(Table(name="orders"), Table(name="slow")))
+    tried: list[int] = []
+
+    def cancel_statements() -> None:
+        tried.append(runner.statements())
+        if len(tried) > 1:
+            runner.cancel_statements()
+
+    outcome = runner.engine.run(
+        runner.call("sql", "select * from slow"), timeout_seconds=1.0, cancel_statements=cancel_statements
+    )
+    assert outcome.status is RunStatus.TIMEOUT
+    assert runner.engine.lost is None
+    assert runner.statements() == 0
+
+
 def test_silent_nulls_are_caught(runner: Any) -> None:
     code = "from decimal import Decimal\ndef run(price):\n    return price + Decimal(1)"
     fields = {"input": "select o_totalprice from orders where o_orderkey < 100", "returns": "double"}
@@ -247,3 +290,10 @@ def test_an_untimed_pass_that_never_ends_is_cancelled_too(runner: Any) -> None:
     with pytest.raises(ChildError) as caught:
         runner.engine.fingerprint(call, 1.0)
     assert caught.value.kind == "Timeout"
+
+
+def test_an_untimed_pass_that_is_cancelled_leaves_nothing_to_the_next_snippet(runner: Any) -> None:
+    with pytest.raises(ChildError) as caught:
+        runner.engine.fingerprint(runner.call("dataframe", SLOW_TO_END), 1.0)
+    assert caught.value.kind == "Timeout"
+    runner.ok(runner.call("sql", CONTROL))
