@@ -57,6 +57,8 @@ class ResultPass:
             failure = Failure(error.kind, error.message, error.traceback)
         except SessionLost as error:
             failure = Failure("SessionLost", str(error))
+        if failure is not None:
+            self._book.check()  # who ends a task ends what its session does too, and the next leader takes this again
         if facts is not None:
             self._facts[snippet, parameters] = facts
             self._failures.pop((snippet, parameters), None)
@@ -84,7 +86,7 @@ class ResultPass:
                 )
                 continue
             except SessionLost as error:
-                self._book.check()  # who cancels a task kills its session too, and a retry may compare these
+                self._book.check()  # as in `take`
                 reason = f"the session was lost while the rows were compared: {error.reason}"
                 self._keep(snippet, parameters, facts, None, Comparison(Equality.INCONCLUSIVE, reason))
                 return

@@ -243,7 +243,8 @@ class TaskBook:
                 return
 
     def keep_profile(self, profile: Profile) -> None:
-        """Store a profile pass; the first one of a point counts."""
+        """Store a profile pass; the first one of a point counts. None is stored of a pass cut by the task's end."""
+        self.check()
         self._store.insert("profiles", [records.profile_to_document(profile)])
 
     def profiled(self) -> frozenset[str]:

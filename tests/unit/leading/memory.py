@@ -98,7 +98,7 @@ class MemoryEngine:
         return self.lost is None
 
     def wait_for_interrupt(self) -> None:
-        assert self._interrupted.wait(10)
+        assert self._interrupted.wait(60)
 
     def kill(self, reason: str = "") -> None:
         self._killed.set()

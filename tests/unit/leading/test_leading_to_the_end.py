@@ -220,6 +220,33 @@ def test_a_session_lost_while_results_are_compared_costs_no_run_and_is_not_tried
     assert "memory cap" in result["comparison"]["reason"]
 
 
+@pytest.mark.parametrize("ending", ["cancelled", "stopped"])
+def test_a_last_result_cut_by_the_task_s_end_is_no_fault_of_the_snippet(
+    parts: Parts, world: World, task_id: str, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    leases: list[TaskLease] = []
+    fingerprint, taken = MemoryEngine.fingerprint, count(1)
+
+    def cut(self: MemoryEngine, call: SnippetCall, timeout_seconds: float, **more: Any) -> ResultFacts:
+        if next(taken) == 3:  # two before the warm-ups, two at the end
+            leases[0].stop() if ending == "stopped" else tasks.cancel(parts.store, CLOCK, task_id)
+            self.wait_for_kill()
+            self.lost = "the task is to end"
+        return fingerprint(self, call, timeout_seconds, **more)
+
+    monkeypatch.setattr(MemoryEngine, "fingerprint", cut)
+    if ending == "stopped":
+        with pytest.raises(LeaderStopped):
+            lead(parts, task_id, taken=leases.append)
+    else:
+        assert lead(parts, task_id, taken=leases.append) is TaskStatus.CANCELLED
+        tasks.retry(parts.store, CLOCK, task_id)
+    assert next(taken) == 4
+    whole(parts, task_id)
+    assert lead(parts, task_id) is TaskStatus.COMPLETED
+    assert [result["failure"] for result in parts.store.find("results", {"task_id": task_id})] == [None, None]
+
+
 def test_a_leader_that_was_overtaken_writes_nothing_more_and_clears_up(
     parts: Parts, world: World, task_id: str
 ) -> None:

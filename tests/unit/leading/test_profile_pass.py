@@ -21,7 +21,7 @@ from snipbench.domain.order import Order
 from snipbench.domain.plan import Phase
 from snipbench.domain.run import Failure, Run, RunOutcome, RunStatus
 from snipbench.domain.task import OrderRecord
-from snipbench.errors import SessionLost
+from snipbench.errors import LeaderGone, SessionLost, SnipbenchError, TaskCancelled
 from snipbench.profiling.functions import register
 from snipbench.profiling.sinks import Batch
 from snipbench.store.sqlite import SqliteStore
@@ -61,6 +61,7 @@ class Setting:
     book: TaskBook
     order: Order
     notes: list[str]
+    parts: Any
     passes: ProfilePass
 
     def take(self, engine: Engine) -> None:
@@ -82,7 +83,7 @@ def setting(tmp_path: Path) -> Iterator[Setting]:
     parts: Any = SimpleNamespace(
         home=home, clock=clock, progress=SimpleNamespace(note=notes.append), cancel_backends=lambda *_: 0
     )
-    yield Setting(home, store, book, order, notes, ProfilePass(parts, book, order))
+    yield Setting(home, store, book, order, notes, parts, ProfilePass(parts, book, order))
     store.close()
 
 
@@ -150,3 +151,26 @@ def test_calls_wait_beside_the_store_until_they_are_landed(setting: Setting) -> 
     assert not list(setting.home.work.rglob("*.jsonl"))
     forget_calls(setting.home, task)
     assert profiled_tables(setting.home, task) == {}
+
+
+@pytest.mark.parametrize("reason", [TaskCancelled("cancelled"), LeaderGone("the leader went")])
+def test_a_pass_cut_by_the_task_s_end_is_left_to_the_next(setting: Setting, reason: SnipbenchError) -> None:
+    """Its session is killed, or what it does is interrupted, which looks like its time-out."""
+    ended: list[SnipbenchError] = []
+
+    def behave(call: SnippetCall) -> ProfileFacts | None:
+        ended.append(reason)
+        if isinstance(reason, LeaderGone):
+            return ProfileFacts(None, 0, Failure("Timeout", "its profile pass took more than 30 s and was cancelled"))
+        raise SessionLost("the task is to end")
+
+    def check(*, cancel: bool = True) -> None:
+        if ended:
+            raise ended[0]
+
+    hold: Any = SimpleNamespace(check=check)
+    book = TaskBook.open(setting.store, SystemClock(), setting.book.task.task_id, hold)
+    setting.passes = ProfilePass(setting.parts, book, setting.order)
+    with pytest.raises(type(reason)):
+        setting.take(Engine(behave))
+    assert setting.passes.left(setting.order.experiments[0]) == POINTS
