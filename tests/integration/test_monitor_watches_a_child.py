@@ -15,6 +15,7 @@ from monitor.sources import choose_source
 from snipbench.clock import from_text
 from snipbench.resources.port import Target
 from snipbench.store.sqlite import SqliteStore
+from tests.breath import STALLS
 from tests.waiting import until
 
 CHILD = """
@@ -43,8 +44,6 @@ sys.stdin.readline()
 """
 """Between its bursts it waits until it has been looked at: asleep, with a child, and asleep again."""
 LOOKS = 4
-OUT_OF_BREATH = {EventKind.SOURCE_STALLED, EventKind.SOURCE_RESUMED}
-"""What a busy machine may add."""
 
 
 def test_the_shape_and_the_sum_of_a_burning_childs_cpu_are_right(tmp_path: Path) -> None:
@@ -84,7 +83,7 @@ def test_the_shape_and_the_sum_of_a_burning_childs_cpu_are_right(tmp_path: Path)
     at = [from_text(sample["at"]).timestamp() for sample in samples]
     rates = [(c2 - c1) / (a2 - a1) for c1, c2, a1, a2 in zip(cpu, cpu[1:], at, at[1:], strict=False)]
     assert min(rates) < 0.1 < max(rates)
-    assert not {kind for kind, _ in events} - OUT_OF_BREATH
+    assert not {kind for kind, _ in events} - STALLS
 
 
 def test_a_child_that_is_killed_ends_its_stream_with_an_event_and_never_with_zeros(tmp_path: Path) -> None:
@@ -106,7 +105,7 @@ def test_a_child_that_is_killed_ends_its_stream_with_an_event_and_never_with_zer
     summary = monitor.stop()
     source.close()
     assert (EventKind.TARGET_GONE, "executor") in events
-    assert not {kind for kind, _ in events} - {EventKind.TARGET_GONE, *OUT_OF_BREATH}
+    assert not {kind for kind, _ in events} - {EventKind.TARGET_GONE, *STALLS}
     assert "executor" in summary.ended
     cpu = [sample["cpu_seconds"] for sample in store.find("samples", order_by=("sequence",))]
     assert cpu == sorted(cpu)

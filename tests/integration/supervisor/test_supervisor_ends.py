@@ -206,7 +206,7 @@ def test_nothing_is_left_after_the_command_was_killed(child_script: Path, tmp_pa
         assert alive(tree) == tree
         command.kill()
         command.wait()
-    assert not wait_until_gone(tree, seconds=5)
+    assert not wait_until_gone(tree, seconds=60)
 
 
 def test_killing_from_another_thread_ends_the_call_with_the_reason(spawn: Spawn) -> None:

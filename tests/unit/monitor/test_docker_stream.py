@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from snipbench.clock import SystemClock
 from snipbench.errors import MonitorError
 from snipbench.resources import docker_stream
 from snipbench.resources.docker_frame import counters_of
@@ -104,11 +105,25 @@ def engine() -> Engine:
     return Engine()
 
 
+class LateClock(SystemClock):
+    """The machine's, put forward by the test."""
+
+    late = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.late
+
+
 @pytest.fixture
-def source(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[DockerStreamSource]:
+def clock() -> LateClock:
+    return LateClock()
+
+
+@pytest.fixture
+def source(engine: Engine, clock: LateClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[DockerStreamSource]:
     monkeypatch.setattr(docker_stream, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(docker_stream, "STALL_SECONDS", 0.2)
-    source = DockerStreamSource(engine.frames)
+    monkeypatch.setattr(docker_stream, "STALL_SECONDS", 60.0)
+    source = DockerStreamSource(engine.frames, clock=clock)
     yield source
     source.close()
     engine.put.put(None)
@@ -138,9 +153,10 @@ def test_the_end_of_the_stream_is_the_removal_of_the_container(
         source.read(SHOP)
 
 
-def test_silence_is_a_stall_that_may_end(source: DockerStreamSource, engine: Engine) -> None:
+def test_silence_is_a_stall_that_may_end(source: DockerStreamSource, engine: Engine, clock: LateClock) -> None:
     engine.put.put(VERSION_1)
     source.read(SHOP)
+    clock.late += 60.0
     with pytest.raises(SourceStalled, match="database:shop: the engine sends no statistics"):
         source.read(SHOP)
     engine.put.put(VERSION_2)
@@ -153,13 +169,14 @@ def test_silence_is_a_stall_that_may_end(source: DockerStreamSource, engine: Eng
 
 
 def test_silence_is_known_without_a_reading_and_what_came_before_it_is_still_given_out(
-    source: DockerStreamSource, engine: Engine
+    source: DockerStreamSource, engine: Engine, clock: LateClock
 ) -> None:
     engine.put.put(VERSION_1)
     source.read(SHOP)
     engine.put.put(VERSION_2)
     until(engine.put.empty)
     source.look(SHOP)
+    clock.late += 60.0
     until(lambda: silent(source))
     assert source.read(SHOP).cpu_seconds == 0.003
     assert silent(source)
