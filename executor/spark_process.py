@@ -110,6 +110,8 @@ class SparkProcess:
         }
         try:
             self._supervisor.start()
+            if self.lost is not None:  # told so before there was a process to end
+                self._supervisor.kill(self.lost)
             facts = self._call("start", body, START_SECONDS)
         except ChildError as error:
             self.lose(error.message)

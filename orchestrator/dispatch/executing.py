@@ -35,7 +35,7 @@ def execute(parts: Parts, hold: Taken, kept: KeptSession) -> None:
         for request in hold.requests():
             if request["kind"] == "optimize":
                 kept.drop()
-                hold.done(request, **_optimize(parts, record, hold.task_id, request["analysis"]))
+                hold.done(request, **_optimize(parts, record, book, request["analysis"]))
                 continue
             if bench is None:
                 bench = stack.enter_context(LocalBench(parts, book, record, kept))
@@ -61,10 +61,10 @@ def _conduct(parts: Parts, book: TaskBook, record: OrderRecord, bench: LocalBenc
             bench.conduct(segment, database)
 
 
-def _optimize(parts: Parts, record: OrderRecord, task_id: str, name: str) -> Document:
+def _optimize(parts: Parts, record: OrderRecord, book: TaskBook, name: str) -> Document:
     from orchestrator.proving.improving import run_optimize
 
     analysis = next(one for one in record.order.analyses if one.name == name)
     assert isinstance(analysis, Optimize)
-    found = run_optimize(parts, task_id, analysis)
+    found = run_optimize(parts, book.task.task_id, analysis, ends=book)
     return {"sentence": found["sentence"], "verdict": found["verdict"]}

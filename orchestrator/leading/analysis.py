@@ -71,7 +71,7 @@ class LocalAnalyst:
         else:
             from orchestrator.proving.improving import run_optimize
 
-            found = run_optimize(self._parts, self._task_id, analysis)
+            found = run_optimize(self._parts, self._task_id, analysis, ends=self._book)
         return Made(found["sentence"], found["verdict"])
 
     def land(self) -> Landed:

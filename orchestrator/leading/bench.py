@@ -201,6 +201,7 @@ class LocalBench:
             self._book.log("session kept", text=f"{kept.engine.session_id} goes on under the next leader")
             return kept.engine
         self._engine = self._parts.new_engine(replace(spec, self_test=not self._proved()))
+        self._book.raise_if_ended()  # told before, nobody has ended this one
         self._facts = facts = self._engine.start()
         self._parts.progress.note(f"Spark {facts.spark_version} started in {facts.start_seconds:.1f} s")
         return self._engine

@@ -4,9 +4,35 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from snipbench.clock import Clock
-from snipbench.errors import LeaseLost, SnipbenchError
+from snipbench.errors import LeaderStopped, LeaseLost, SnipbenchError, TaskCancelled
+
+ENDINGS = (LeaseLost, LeaderStopped, TaskCancelled)
+"""Reasons to end; none says that what was being done failed."""
+
+
+class Ends(Protocol):
+    """What long work asks whether it may go on; :class:`orchestrator.leading.taskbook.TaskBook` answers."""
+
+    def raise_if_ended(self) -> None:
+        """One of :data:`ENDINGS`, if the work must end."""
+        ...
+
+    def at_the_end(self, call: Callable[[], None] | None) -> None:
+        """What to call, from another thread, when the work must end."""
+        ...
+
+
+class Unending:
+    """For work that nobody can ask to end but by ending the process."""
+
+    def raise_if_ended(self) -> None:
+        """See the port."""
+
+    def at_the_end(self, call: Callable[[], None] | None) -> None:
+        """See the port."""
 
 
 class Ending:

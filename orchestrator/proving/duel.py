@@ -13,18 +13,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 from analyzer.proof.planning import Side
 from executor.calls import PrepareRequest, SessionSpec, SnippetCall
 from executor.proving import ProofRun, WrittenResult
 from orchestrator.databases.port import Connection
+from orchestrator.leading.ending import Ends, Unending
 from orchestrator.proving.port import Session
 from snipbench.domain.order import Snippet
 from snipbench.domain.plan import Parameters
 from snipbench.domain.run import Failure, RunStatus
+from snipbench.errors import SessionLost
 
 GRACE_SECONDS = 30.0
 """Writing a result takes longer than making it."""
+Made = TypeVar("Made")
 SIDES: tuple[Side, Side] = ("original", "candidate")
 
 
@@ -57,6 +61,7 @@ class Duel:
         results: Path,
         cancel: Callable[[str], None],
         candidate: Connection | None = None,
+        ends: Ends | None = None,
     ) -> None:
         """
         Args:
@@ -67,8 +72,10 @@ class Duel:
             results: folder below which results are written.
             cancel: ends the statements of an application name in the database.
             candidate: the candidate's way into the database, where it has one of its own.
+            ends: tells when the proof must end: both sessions are killed then, and what they did raises the reason.
         """
         self.snippets = snippets
+        self._ends = ends or Unending()
         self._timeout = timeout_seconds
         self._results = results
         self._numbers = count()
@@ -93,11 +100,13 @@ class Duel:
         Raises:
             MachineError, SessionLost, ChildError: one of them cannot be had; none is left.
         """
+        self._ends.at_the_end(self.kill)
         try:
-            with ThreadPoolExecutor(2) as pool:
-                list(pool.map(self._open, SIDES))
+            self._ends.raise_if_ended()
+            self._both(self._open)
         except BaseException:
             self.close()
+            self._ends.raise_if_ended()
             raise
         return self
 
@@ -106,9 +115,15 @@ class Duel:
 
     def close(self) -> None:
         """End both sessions and remove what they wrote."""
+        self._ends.at_the_end(None)
         for session in self._sessions.values():
             session.stop()
         shutil.rmtree(self._results, ignore_errors=True)
+
+    def kill(self) -> None:
+        """End what both sessions do, at once; for any thread. They are still to be closed."""
+        for session in self._sessions.values():
+            session.kill("the proof is to end")
 
     def lost(self, side: Side) -> str | None:
         """Why a side's session can do no more."""
@@ -125,24 +140,33 @@ class Duel:
         number = next(self._numbers)
         for side in SIDES:
             request = self._requests[side]
-            self._sessions[side].prepare(replace(request, application_name=f"{request.application_name}-{number}"))
+            try:
+                self._sessions[side].prepare(replace(request, application_name=f"{request.application_name}-{number}"))
+            except SessionLost:
+                self._ends.raise_if_ended()
+                raise
 
     def write(self, side: Side, parameters: Parameters) -> WrittenResult:
         """One untimed run whose result is kept until it is discarded. A lost session is a failure of the run."""
         session = self._sessions[side]
         if session.lost is not None:
             return WrittenResult(None, Failure("SessionLost", session.lost))
-        return session.write(
+        written = session.write(
             SnippetCall(self.snippets[side], parameters),
             self._results / f"{side}-{next(self._numbers)}",
             self._timeout + GRACE_SECONDS,
             cancel_statements=self._cancel[side],
         )
+        self._ends.raise_if_ended()
+        return written
 
     def time_pair(self, first: Side, parameters: Parameters) -> PairedRuns:
         """One timed run of each side, ``first`` first. A session stands still unless it is called."""
         second: Side = "candidate" if first == "original" else "original"
-        runs = {side: self._time(side, parameters) for side in (first, second)}
+        runs = {}
+        for side in (first, second):
+            runs[side] = self._time(side, parameters)
+            self._ends.raise_if_ended()
         return PairedRuns(runs["original"], runs["candidate"])
 
     def discard(self, *results: WrittenResult | None) -> None:
@@ -154,12 +178,21 @@ class Duel:
     @contextlib.contextmanager
     def written(self, parameters: Parameters) -> Iterator[tuple[WrittenResult, WrittenResult]]:
         """Results ``(original, candidate)`` of untimed runs made side by side, removed afterwards."""
-        with ThreadPoolExecutor(2) as pool:
-            original, candidate = pool.map(partial(self._write_at, parameters), SIDES)
+        original, candidate = self._both(partial(self._write_at, parameters))
         try:
             yield original, candidate
         finally:
             self.discard(original, candidate)
+
+    def _both(self, work: Callable[[Side], Made]) -> tuple[Made, Made]:
+        """Do it for both sides at once. What interrupts it interrupts both."""
+        with ThreadPoolExecutor(2) as pool:
+            try:
+                original, candidate = pool.map(work, SIDES)
+            except BaseException:
+                self.kill()
+                raise
+        return original, candidate
 
     def _write_at(self, parameters: Parameters, side: Side) -> WrittenResult:
         return self.write(side, parameters)

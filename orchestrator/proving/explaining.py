@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from executor.calls import PrepareRequest, SnippetCall
+from orchestrator.leading.ending import Ends
 from orchestrator.leading.materials import order_folder
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.specs import session_spec
@@ -16,7 +17,7 @@ COLLECTION = "spark_plans"
 
 
 def plans_of(
-    parts: Parts, record: OrderRecord, task_id: str, points: Mapping[tuple[str, str], Parameters]
+    parts: Parts, record: OrderRecord, task_id: str, points: Mapping[tuple[str, str], Parameters], ends: Ends
 ) -> dict[str, str]:
     """Plans by ``experiment/snippet``, each at the point given; a plan that cannot be had is missing and noted.
 
@@ -25,6 +26,7 @@ def plans_of(
 
     Raises:
         DatabaseError: a reference database cannot be had.
+        LeaseLost, LeaderStopped, TaskCancelled: ``ends`` told that the task must end.
     """
     order = record.order
     found: dict[str, str] = {}
@@ -41,7 +43,9 @@ def plans_of(
         prototype = parts.databases.prepare(database, order_folder(record, parts.home), owner=task_id)
         clone = parts.databases.clone(prototype, database, owner=task_id)
         engine = parts.new_engine(session_spec(parts, order, work=parts.home.work, logs=parts.home.logs, here=True))
+        ends.at_the_end(engine.kill)
         try:
+            ends.raise_if_ended()
             engine.start()
             engine.prepare(
                 PrepareRequest(
@@ -63,8 +67,10 @@ def plans_of(
                     found[f"{name}/{snippet}"] = plan
                     parts.store.insert(COLLECTION, [{"_id": _key(task_id, name, snippet), "plan": plan}])
         except ExecutorError as error:
+            ends.raise_if_ended()
             parts.progress.note(f"no plans of {name}: {error}")
         finally:
+            ends.at_the_end(None)
             engine.stop()
             parts.databases.release(clone.clone_id)
     return found

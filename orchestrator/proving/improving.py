@@ -20,6 +20,7 @@ from analyzer.proof import documents
 from analyzer.proof.steps import Verdict
 from analyzer.summaries import summarise
 from analyzer.words import factor, several
+from orchestrator.leading.ending import ENDINGS, Ends, Unending
 from orchestrator.leading.parts import Parts
 from orchestrator.proving.explaining import plans_of
 from orchestrator.proving.verifying import opened_verifier
@@ -43,9 +44,15 @@ MOST_SILENT = 2
 
 
 def run_optimize(
-    parts: Parts, task_id: str, analysis: Optimize, environment: Mapping[str, str] | None = None
+    parts: Parts,
+    task_id: str,
+    analysis: Optimize,
+    environment: Mapping[str, str] | None = None,
+    ends: Ends | None = None,
 ) -> Document:
     """Make an optimisation of a task and keep what came of it; one that was made is not made again.
+
+    Once ``ends`` tells that the task must end, what is under way ends too; again it goes on from there.
 
     Returns:
         The document of the collection ``optimizations``. Its ``verdict`` is ``improved``, ``nothing_verified``,
@@ -54,12 +61,13 @@ def run_optimize(
     Raises:
         StoreError: the store is away.
         UsageError: the advisor's settings are wrong (:func:`check_advisors` says so before anything is measured).
+        LeaseLost, LeaderStopped, TaskCancelled: the task must end.
     """
     found = parts.store.get(documents.OPTIMIZATIONS, f"{task_id}:{analysis.name}")
     if found is not None:
         return found
-    improver = Improver(parts, load_material(parts.store, task_id), analysis, environment or os.environ)
-    report = improver.run()
+    material = load_material(parts.store, task_id)
+    report = Improver(parts, material, analysis, environment or os.environ, ends or Unending()).run()
     parts.store.insert(documents.OPTIMIZATIONS, [report])
     return report
 
@@ -88,9 +96,10 @@ class Improver:
     """One analysis of one task."""
 
     def __init__(
-        self, parts: Parts, material: TaskMaterial, analysis: Optimize, environment: Mapping[str, str]
+        self, parts: Parts, material: TaskMaterial, analysis: Optimize, environment: Mapping[str, str], ends: Ends
     ) -> None:
         self._parts = parts
+        self._ends = ends
         self._material = material
         self._order = material.order
         self._summaries = summarise(material.order, material.runs, material.results)
@@ -113,7 +122,7 @@ class Improver:
         try:
             ranked = self._worst()
             self._prove_all([*self._unproved(), *self._ask(ranked)])
-        except StoreError:
+        except (StoreError, *ENDINGS):
             raise
         except SnipbenchError as error:
             failure = f"{type(error).__name__}: {error}"
@@ -178,6 +187,7 @@ class Improver:
             if silent >= MOST_SILENT:
                 self._unanswered.append(f"{name}: not asked, since there was no answer {silent} times in a row")
                 continue
+            self._ends.raise_if_ended()
             experiment = self._order.experiment(one.experiment)
             brief = brief_for(
                 self._material,
@@ -217,7 +227,7 @@ class Improver:
         if not points:
             return {}
         with self._machine("plans"):
-            return plans_of(self._parts, self._material.record, self._task_id, points)
+            return plans_of(self._parts, self._material.record, self._task_id, points, self._ends)
 
     def _prove_all(self, asked: Sequence[_Asked]) -> None:
         with_code = [(one, one.candidate) for one in asked if one.candidate is not None]
@@ -225,9 +235,10 @@ class Improver:
             return
         with (
             self._machine("proofs"),
-            opened_verifier(self._parts, self._material.record, self._task_id) as verifier,
+            opened_verifier(self._parts, self._material.record, self._task_id, self._ends) as verifier,
         ):
             for one, candidate in with_code:
+                self._ends.raise_if_ended()
                 place = one.place
                 self._parts.progress.note(f"proving {place.suggestion_id}, a form of {place.name}")
                 proved = verifier.prove(
@@ -274,7 +285,7 @@ class Improver:
 
     def _machine(self, what: str) -> AbstractContextManager[None]:
         """Nobody else measures meanwhile. While an endpoint is asked, others may."""
-        return self._parts.measuring(f"snipbench {what} of {self._task_id}")
+        return self._parts.measuring(f"snipbench {what} of {self._task_id}", self._ends.raise_if_ended)
 
     def _now(self) -> str:
         return to_text(self._parts.clock.now())

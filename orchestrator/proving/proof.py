@@ -12,6 +12,7 @@ from analyzer.proof.planning import MUTATED, OPTIONAL, DataCopy, ProofPlan, Side
 from analyzer.proof.steps import Step, StepName, StepStatus, Verdict
 from analyzer.words import parameters_text
 from executor.proving import WrittenResult
+from orchestrator.leading.ending import ENDINGS
 from orchestrator.proving.copies import DataCopies
 from orchestrator.proving.duel import Duel, PairedRuns
 from orchestrator.proving.port import ResultJudge
@@ -225,6 +226,8 @@ def unavailable(steps: list[Step], clock: Clock) -> Iterator[None]:
     """A failure of the platform becomes a step that leaves the proof open."""
     try:
         yield
+    except ENDINGS:
+        raise
     except SnipbenchError as error:
         now = to_text(clock.now())
         detail = f"the proof could not be made: {type(error).__name__}: {error}"

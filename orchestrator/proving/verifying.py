@@ -15,6 +15,7 @@ from analyzer.proof.screening import refusals
 from analyzer.proof.steps import Judgement, Step, StepName, StepStatus, Verdict
 from executor.calls import PrepareRequest
 from orchestrator.databases.port import Connection, Prototype, ReferenceDatabase
+from orchestrator.leading.ending import Ends
 from orchestrator.leading.materials import order_folder
 from orchestrator.leading.parts import Parts
 from orchestrator.leading.specs import session_spec
@@ -41,14 +42,14 @@ class Proved:
 
 
 @contextmanager
-def opened_verifier(parts: Parts, record: OrderRecord, task_id: str) -> Iterator[Verifier]:
+def opened_verifier(parts: Parts, record: OrderRecord, task_id: str, ends: Ends) -> Iterator[Verifier]:
     """A verifier with a judge; what its proofs wrote is removed at the end, and before what interrupted ones left."""
     work = parts.home.work / "proofs"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
     try:
         with parts.sandboxing.judge(work) as referee:
-            yield Verifier(parts, record, task_id, referee, work)
+            yield Verifier(parts, record, task_id, referee, work, ends)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -56,8 +57,11 @@ def opened_verifier(parts: Parts, record: OrderRecord, task_id: str) -> Iterator
 class Verifier:
     """Proves candidates of one order, one after the other."""
 
-    def __init__(self, parts: Parts, record: OrderRecord, task_id: str, referee: ResultJudge, work: Path) -> None:
+    def __init__(
+        self, parts: Parts, record: OrderRecord, task_id: str, referee: ResultJudge, work: Path, ends: Ends
+    ) -> None:
         self._parts = parts
+        self._ends = ends
         self._order = record.order
         self._base = order_folder(record, parts.home)
         self._task_id = task_id
@@ -170,6 +174,7 @@ class Verifier:
             results=folder / "results",
             cancel=partial(self._cancel, database),
             candidate=candidate,
+            ends=self._ends,
         )
 
     @contextmanager

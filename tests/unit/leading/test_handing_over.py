@@ -232,7 +232,7 @@ def test_an_analyzer_does_what_follows_the_runs_and_an_executor_the_proofs(
 
     learned = {"sentence": "it learned", "verdict": "useful"}
     monkeypatch.setattr("orchestrator.leading.analysis.run_analysis", lambda *_, **__: note("learned", learned))
-    monkeypatch.setattr("orchestrator.proving.improving.run_optimize", lambda *_: note("proved", learned))
+    monkeypatch.setattr("orchestrator.proving.improving.run_optimize", lambda *_, **__: note("proved", learned))
     monkeypatch.setattr("analyzer.landing.land", lambda *_, **__: note("landed", Landed(7, 0.5)))
     monkeypatch.setattr("analyzer.report.write_report", lambda *_: note("reported", "report.html"))
     task_id = take_in(served.store, CLOCK, inlined(ORDER + ANALYSES), {}, new_ids(CLOCK)).task_id

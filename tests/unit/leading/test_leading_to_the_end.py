@@ -169,6 +169,26 @@ def test_a_leader_told_to_stop_leaves_the_rest_to_the_next(parts: Parts, world: 
     assert world.engines == 2
 
 
+def test_a_session_is_not_started_for_a_leader_that_was_told_to_stop_meanwhile(
+    parts: Parts, world: World, task_id: str
+) -> None:
+    leases: list[TaskLease] = []
+    started: list[str] = []
+
+    class Engine(MemoryEngine):
+        def start(self) -> SessionFacts:
+            started.append(self.session_id)
+            return super().start()
+
+    def new_engine(_: object) -> MemoryEngine:
+        leases[0].stop()  # nobody has an engine to end yet
+        return Engine(world)
+
+    with pytest.raises(LeaderStopped):
+        lead(replace(parts, new_engine=new_engine), task_id, taken=leases.append)
+    assert (started, world.clones) == ([], set())
+
+
 def test_a_session_started_again_repeats_its_warm_ups_before_it_takes_results(
     parts: Parts, world: World, task_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +17,14 @@ from analyzer.proof.planning import MUTATED, DataCopy, Side, plan_proof
 from analyzer.proof.steps import Step, StepName, StepStatus, Verdict
 from executor.calls import PreparedFacts, PrepareRequest, SessionFacts, SessionSpec, SnippetCall
 from executor.proving import ProofRun, Sandbox, WrittenResult
+from orchestrator.leading.ending import Ending
 from orchestrator.proving.duel import Duel
 from orchestrator.proving.proof import ProofRunner, unavailable
 from snipbench.clock import SystemClock
 from snipbench.domain.order import Snippet
 from snipbench.domain.result import Comparison, Equality
 from snipbench.domain.run import Failure, RunStatus
-from snipbench.errors import SessionLost
+from snipbench.errors import SessionLost, TaskCancelled
 
 SCREENED = Step(StepName.SCREENING, StepStatus.PASSED, "nothing speaks against running it")
 POINT = (("rows", 1000),)
@@ -67,6 +70,7 @@ class Played:
     answer: Answer
     seconds: float
     running: set[str]
+    killed: threading.Event
     sandbox: Sandbox = field(default_factory=lambda: Sandbox("bwrap"))
     lost: str | None = None
 
@@ -101,6 +105,9 @@ class Played:
     def stop(self) -> None:
         self.running.discard(self.side)
 
+    def kill(self, reason: str = "") -> None:
+        self.killed.set()
+
 
 @dataclass
 class PlayedJudge:
@@ -125,6 +132,16 @@ class Stage:
     folder: Path
     world: World = field(default_factory=World)
     running: set[str] = field(default_factory=set)
+    killed: threading.Event = field(default_factory=threading.Event)
+    """Set when a session was killed."""
+    ending: Ending = field(default_factory=lambda: Ending(SystemClock()))
+    """Of the task."""
+
+    def raise_if_ended(self) -> None:
+        self.ending.raise_if_told()
+
+    def at_the_end(self, call: Callable[[], None] | None) -> None:
+        self.ending.at_the_end(call)
 
     def prove(
         self,
@@ -144,14 +161,21 @@ class Stage:
             def session(spec: SessionSpec) -> Played:
                 side = spec.work_directory.name
                 answer, its = (original, 1.0) if side == "original" else (candidate, took)
-                return Played(side, self.world, answer, its, self.running)
+                return Played(side, self.world, answer, its, self.running, self.killed)
 
             spec = SessionSpec("local", (), (), None, self.folder / name, self.folder / "logs")
             request = PrepareRequest("e", "jdbc:postgresql://h/d", "u", "p", "proof", ())
             sides: dict[Side, Snippet] = {"original": ORIGINAL, "candidate": ORIGINAL}
             results = self.folder / name / "results"
             return Duel(
-                spec, session, request, sides, timeout_seconds=9.0, results=results, cancel=lambda application: None
+                spec,
+                session,
+                request,
+                sides,
+                timeout_seconds=9.0,
+                results=results,
+                cancel=lambda application: None,
+                ends=self,
             )
 
         runner = ProofRunner(
@@ -166,10 +190,12 @@ class Stage:
             note=lambda text: None,
         )
         steps = [SCREENED]
-        with unavailable(steps, SystemClock()):
-            steps += runner.run()[0]
-        assert not self.running, "no session is left"
-        assert not list(self.folder.rglob("result")), "nothing written is left"
+        try:
+            with unavailable(steps, SystemClock()):
+                steps += runner.run()[0]
+        finally:
+            assert not self.running, "no session is left"
+            assert not list(self.folder.rglob("result")), "nothing written is left"
         return judge(steps).verdict, steps
 
 
@@ -389,3 +415,33 @@ def test_a_session_that_does_not_start_leaves_the_proof_open(stage: Stage, monke
     verdict, steps = stage.prove(honest)
     assert verdict is Verdict.INCONCLUSIVE
     assert "no memory" in steps[-1].detail
+
+
+@pytest.mark.parametrize("moment", ["prepare candidate", "show second", "time candidate"])
+def test_the_end_of_the_task_ends_the_proof_and_says_nothing_of_the_candidate(stage: Stage, moment: str) -> None:
+    def endless(world: World) -> str:
+        """At some moment it takes for ever, and the task is cancelled meanwhile."""
+        if any(moment in told for told in world.log):
+            stage.ending.tell(TaskCancelled("it was cancelled"))
+            assert stage.killed.wait(60)
+            raise SessionLost("the proof is to end")
+        return world.truth
+
+    with pytest.raises(TaskCancelled):
+        stage.prove(endless)
+    assert len([told for told in stage.world.log if told == "time candidate"]) <= 1
+
+
+@pytest.mark.parametrize("moment", ["prepare candidate", "show second"])
+def test_a_person_s_interrupt_waits_for_neither_side(stage: Stage, moment: str) -> None:
+    def endless(world: World) -> str:
+        if any(moment in told for told in world.log):
+            assert threading.current_thread() is not threading.main_thread()
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            assert stage.killed.wait(60)
+            raise SessionLost("the proof is to end")
+        return world.truth
+
+    with pytest.raises(KeyboardInterrupt):
+        stage.prove(endless)
+    assert stage.killed.is_set()

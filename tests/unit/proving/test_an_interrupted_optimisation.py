@@ -17,6 +17,7 @@ from analyzer.advisors import exchanges
 from analyzer.proof import documents
 from benchmarks.synthetic import write_task
 from executor.calls import SessionSpec
+from orchestrator.leading.ending import Ends, Unending
 from orchestrator.leading.parts import Home, Parts
 from orchestrator.leading.progress import PlainProgress
 from orchestrator.leading.roles import HERE
@@ -24,6 +25,7 @@ from orchestrator.proving.improving import run_optimize
 from orchestrator.proving.port import Session
 from snipbench.clock import SystemClock
 from snipbench.domain.analysis import Budget, Optimize
+from snipbench.errors import TaskCancelled
 from snipbench.store.port import Document
 from snipbench.store.sqlite import SqliteStore
 from tests.servers.openai_server import GOOD, Server, answers, serving
@@ -97,11 +99,13 @@ class World:
         shutil.copy(measured, home / "store.sqlite")
         self.store = SqliteStore(home / "store.sqlite")
 
-    def live(self, analysis: Optimize, environment: dict[str, str], last: int | None = None) -> Document:
+    def live(
+        self, analysis: Optimize, environment: dict[str, str], last: int | None = None, ends: Ends | None = None
+    ) -> Document:
         """A life of the leader; it ends before the write number ``last``."""
         store = MortalStore(self.home / "store.sqlite", last)
         try:
-            return run_optimize(self._parts(store), TASK, analysis, environment)
+            return run_optimize(self._parts(store), TASK, analysis, environment, ends)
         finally:
             store.close()
 
@@ -202,6 +206,39 @@ def test_an_analysis_made_anew_has_its_whole_budget_and_what_was_said_stays(worl
     again = world.live(optimize("llm"), endpoint(server))
     assert again["tokens"] == paid(world) - first["tokens"] > 0
     assert world.store.count(exchanges.COLLECTION) == len(server.requests) == 4
+
+
+class CancelledAt(Unending):
+    """The task is cancelled before somebody asks for the time of that number (from 0)."""
+
+    def __init__(self, last: int) -> None:
+        self.left = last
+
+    def raise_if_ended(self) -> None:
+        if self.left == 0:
+            raise TaskCancelled("it was cancelled")
+        self.left -= 1
+
+
+def test_a_cancelled_optimisation_ends_before_the_next_advice_or_proof_and_a_retry_goes_on(
+    tmp_path: Path, measured: Path, server: Server
+) -> None:
+    asked = []
+    for last in count():
+        world = World(tmp_path / f"cancelled-{last}", measured)
+        before = len(server.requests)
+        try:
+            world.live(optimize("llm"), endpoint(server), ends=CancelledAt(last))
+        except TaskCancelled:
+            asked.append(len(server.requests) - before)
+            assert world.store.count(documents.OPTIMIZATIONS) == 0
+            assert world.live(optimize("llm"), endpoint(server))["verdict"] == "nothing_verified"
+            assert len(server.requests) - before == 2
+            world.store.close()
+        else:
+            world.store.close()
+            break
+    assert asked == [0, 1, 2, 2], "before each advice, and before each proof"
 
 
 def test_wherever_the_leader_dies_the_next_one_ends_right(tmp_path: Path, measured: Path) -> None:
