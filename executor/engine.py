@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from executor import bracketing
-from executor.calls import ProfileFacts, ProfileRequest, SessionSpec, SnippetCall
+from executor.calls import ProfileFacts, ProfileRequest, SessionFacts, SessionSpec, SnippetCall
+from executor.scratch import Scratch
 from executor.spark_process import Launch, SparkProcess, failure_in, nothing, timeout_failure
 from executor.supervisor import Reply
 from snipbench.clock import Clock, to_text
@@ -45,8 +46,19 @@ class Engine(SparkProcess):
     """A Spark session that is measured. After it is lost (see :attr:`lost`), make a new one."""
 
     def __init__(self, spec: SessionSpec, clock: Clock, counter_source: CounterSource) -> None:
-        super().__init__(spec, clock, Launch.as_we_are())
+        self._scratch = Scratch(spec.work_directory, clock)
+        super().__init__(replace(spec, work_directory=self._scratch.path), clock, Launch.as_we_are())
         self._source = counter_source
+
+    def start(self) -> SessionFacts:
+        """See :meth:`executor.spark_process.SparkProcess.start`; in a scratch folder of its own."""
+        self._scratch.make()
+        return super().start()
+
+    def stop(self, grace_seconds: float = 5.0) -> None:
+        """End the session and its process, which has so long to end by itself; nothing of its scratch is left."""
+        super().stop(grace_seconds)
+        self._scratch.remove()
 
     def run(
         self,

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from monitor.events import EventKind
-from monitor.owned_folder import OwnedFolder
 from monitor.segment import Piece, read_segment, segments
 from monitor.writer import COLLECTION
 from snipbench.errors import StoreError
+from snipbench.owned_folder import OwnedFolder
 from snipbench.store.port import DocumentStore
 
 BATCH_SIZE = 500

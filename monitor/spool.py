@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from monitor.owned_folder import OwnedFolder
 from monitor.segment import FORMAT, SUFFIX, Piece, read_piece, to_line
+from snipbench.owned_folder import OwnedFolder
 from snipbench.store.port import Document
 
 SEGMENT_BYTES = 1 << 20

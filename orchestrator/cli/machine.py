@@ -32,10 +32,14 @@ def doctor(home: Path, as_json: bool) -> int:
 @options.home
 @options.databases
 def clean(home: Path, databases: Any) -> None:
-    """Reap clones, unfinished prototypes and servers that killed commands left behind."""
+    """Reap clones, unfinished prototypes, servers and Spark's scratch that killed commands left behind."""
+    from executor.scratch import remove_left
     from orchestrator import wiring
+    from orchestrator.leading.parts import Home
 
-    removed = wiring.provider(home, databases).reap() if home.is_dir() else ()
+    removed: list[str] = []
+    if home.is_dir():
+        removed = [*wiring.provider(home, databases).reap(), *remove_left(Home(home).work)]
     for leftover in removed:
         click.echo(f"removed {leftover}")
     click.echo(f"{len(removed)} leftovers removed")

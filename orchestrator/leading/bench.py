@@ -244,7 +244,7 @@ class LocalBench:
         self._parts.progress.note(f"session lost: {reason.splitlines()[0]}")
         if self._engine is not None:
             self._engine.kill()
-        self._engine, self._prepared = None, None
+        self._leave()
 
     def _leave(self) -> None:
         if self._engine is not None:

@@ -28,7 +28,7 @@ experiments:
     database: shop
     tables: [orders]
     warmups: 1
-    repetitions: 5
+    repetitions: 9
     snippets:
       - name: sleeping
         kind: function
@@ -64,13 +64,15 @@ def test_nothing_is_left_and_retry_records_every_slot_once(home: Path, tmp_path:
     order.write_text(ORDER, "utf-8")
     log = (tmp_path / "log").open("w")
     command = subprocess.Popen(command_line("run", order, "--home", home), env=environment(), stdout=log, stderr=log)
-    task_id = wait_for_measured_runs(home / "store.sqlite", 1)
+    task_id = wait_for_measured_runs(home / "store.sqlite", 3)
     family = psutil.Process(command.pid).children(recursive=True)
     assert any("postgres" in process.name() for process in family)
     assert any("java" in process.name() for process in family)
     command.send_signal(signal.SIGKILL)
     command.wait()
     assert left(family, 60) == []
+    sessions_of_spark = home / "work" / "sessions"
+    assert len(list(sessions_of_spark.iterdir())) == 1
 
     done = run_command("retry", task_id, "--home", home, "--json")
     outcome = json_of(done)
@@ -95,3 +97,4 @@ def test_nothing_is_left_and_retry_records_every_slot_once(home: Path, tmp_path:
     assert sorted(run["snippet"] for run in repeated) == ["counting", "sleeping"]
     assert all(run["slot_id"] is None for run in repeated)
     assert clones == []
+    assert list(sessions_of_spark.iterdir()) == []

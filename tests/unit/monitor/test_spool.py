@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from monitor.owned_folder import OwnedFolder
 from monitor.segment import FORMAT, from_line, read_segment, segments, to_line
 from monitor.spool import Spool, SpoolFull
+from snipbench.owned_folder import OwnedFolder
 
 LINE_BYTES = len(to_line({"_id": "000", "text": "x" * 64}))
 

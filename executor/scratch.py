@@ -1,0 +1,51 @@
+"""Where a session's Spark puts what it needs for its time only; removed with the session, or by who comes after it.
+
+A JVM that is killed removes nothing, and shuffle files can be as large as the data.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from snipbench.clock import Clock
+from snipbench.identity import new_id
+from snipbench.owned_folder import OwnedFolder
+
+SESSIONS = "sessions"
+
+
+class Scratch:
+    """A folder below ``work/sessions``, there from :meth:`make` to :meth:`remove`."""
+
+    def __init__(self, work: Path, clock: Clock) -> None:
+        self._work = work
+        self.path = work / SESSIONS / new_id("scratch", clock.now())
+        self._folder: OwnedFolder | None = None
+
+    def make(self) -> None:
+        """Make it; what dead processes left beside it goes. OSError if that fails."""
+        remove_left(self._work)
+        self._folder = OwnedFolder.make(self.path)
+
+    def remove(self) -> None:
+        """Remove it with all that is in it. Twice is no error."""
+        if self._folder is not None:
+            _removed(self._folder)
+            self._folder = None
+
+
+def remove_left(work: Path) -> list[str]:
+    """Remove the folders below ``work`` whose processes died; their names."""
+    adopted = [OwnedFolder.adopt(path) for path in sorted((work / SESSIONS).glob("*"))]
+    return [_removed(folder) for folder in adopted if folder is not None]
+
+
+def _removed(folder: OwnedFolder) -> str:
+    for entry in folder.path.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)  # what was killed may still be at it: the next one has another try
+        else:
+            entry.unlink(missing_ok=True)
+    folder.leave()
+    return folder.path.name
