@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ LABEL_VARIABLE = "SNIPBENCH_TREE"
 OUTPUT_LIMIT_BYTES = 256 * 1024
 START_SECONDS = 30.0
 KILL_SECONDS = 3.0
+SWEEP_SECONDS = 60.0
+"""How long is waited for processes that do not die when they are killed, as those of a disk that hangs."""
+SWEEP_PAUSE_SECONDS = 0.02
 AGAIN_SECONDS = 0.5
 """Between two calls of ``on_timeout``."""
 LAST_LOOK_SECONDS = 0.2
@@ -400,5 +404,7 @@ class Supervisor:
 
     def _sweep(self) -> None:
         """The keeper itself was killed: end what it kept, by its mark."""
-        while stray := labelled(f"{LABEL_VARIABLE}={self._label}"):
+        deadline = time.monotonic() + SWEEP_SECONDS
+        while (stray := labelled(f"{LABEL_VARIABLE}={self._label}")) and time.monotonic() < deadline:
             kill(stray)
+            time.sleep(SWEEP_PAUSE_SECONDS)

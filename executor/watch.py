@@ -144,7 +144,12 @@ class Watch:
         return not self._thread.is_alive()
 
     def close(self) -> None:
-        """Give all descriptors back. Only after :meth:`end_tree`."""
+        """Give all descriptors back. Only after :meth:`end_tree`.
+
+        They are kept where that has not ended the thread, since a process cannot be killed: it will use them yet.
+        """
+        if self._thread.is_alive():
+            return
         self._lifeline.close()
         self.output.close()
         os.close(self.ended_descriptor)

@@ -32,6 +32,16 @@ class OwnedFolder:
             os.close(descriptor)
 
     @classmethod
+    def claim(cls, path: Path) -> OwnedFolder | None:
+        """A folder of that name, made where it is missing; ``None`` if somebody living has it.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        path.mkdir(parents=True, exist_ok=True)
+        return cls.adopt(path)
+
+    @classmethod
     def adopt(cls, path: Path) -> OwnedFolder | None:
         """The folder, if its owner has died; else ``None``."""
         try:

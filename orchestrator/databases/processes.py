@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 
 from orchestrator.databases.account import Account
@@ -25,8 +26,17 @@ def clean_environment() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
-@cache
+_spawning = Lock()
+
+
 def _spawner(process_id: int) -> ThreadPoolExecutor:
+    """The process's own, whichever of its threads asks first."""
+    with _spawning:
+        return _made_spawner(process_id)
+
+
+@cache
+def _made_spawner(process_id: int) -> ThreadPoolExecutor:
     """One thread per process that starts everything and never ends before it.
 
     The kernel sends the parent-death signal when the *thread* that forked ends: a server started from a short-lived

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,11 +145,12 @@ class PrototypeStore:
                 "password": password,
             }
             _write_private(workspace / FACTS_FILE, facts)
-            for leftover in ("owner.json", "server.log"):
-                (workspace / leftover).unlink(missing_ok=True)
             target = self.root / "prototypes" / key
             target.parent.mkdir(exist_ok=True)
-            workspace.rename(target)
+            with directories_lock(self.root):  # who reaps takes what has no owner for left
+                for leftover in (OWNER_FILE, "server.log"):
+                    (workspace / leftover).unlink(missing_ok=True)
+                workspace.rename(target)
         except BaseException:
             self.servers.end(workspace)
             remove_tree(workspace)
@@ -208,14 +210,15 @@ def remove_tree(directory: Path) -> None:
     Raises:
         DatabaseError: something cannot be deleted.
     """
-    try:
-        for parent, _, _ in os.walk(directory):
+
+    def refused(_: object, path: str, error: tuple[type[BaseException], BaseException, object]) -> None:
+        if not isinstance(error[1], FileNotFoundError):  # a server that ends, or another remover, was quicker
+            raise DatabaseError(f"cannot remove {path}: {error[1]}") from error[1]
+
+    for parent, _, _ in os.walk(directory):
+        with suppress(FileNotFoundError):
             Path(parent).chmod(0o700)
-        shutil.rmtree(directory)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise DatabaseError(f"cannot remove {directory}: {error}") from error
+    shutil.rmtree(directory, onerror=refused)
 
 
 def _write_private(path: Path, facts: dict[str, Any]) -> None:

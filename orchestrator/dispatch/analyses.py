@@ -9,6 +9,7 @@ from snipbench.clock import Clock, to_text
 from snipbench.domain.analysis import Classify
 from snipbench.errors import SnipbenchError, UsageError
 from snipbench.identity import new_id
+from snipbench.owned_folder import OwnedFolder
 from snipbench.store.port import Document, DocumentStore
 
 COLLECTION = "analyses"
@@ -40,16 +41,28 @@ def request_analysis(store: DocumentStore, clock: Clock, task_id: str, analysis:
 
 
 def make_analysis(parts: Parts, analysis_id: str) -> None:
-    """Make a requested analysis, land what it learned, renew the task's report. One that was begun is begun again."""
+    """Make a requested analysis, land what it learned, renew the task's report. One that was begun is begun again.
+
+    Nothing is done where another analyzer of this home is at it: the doorbell rings until it has ended.
+    """
+    if parts.store.get(COLLECTION, analysis_id) is None:
+        raise UsageError(f"there is no analysis {analysis_id!r}")
+    claimed = OwnedFolder.claim(parts.home.work / "analyses" / analysis_id)
+    if claimed is not None:
+        try:
+            _make(parts, analysis_id)
+        finally:
+            claimed.leave()
+
+
+def _make(parts: Parts, analysis_id: str) -> None:
     from analyzer.landing import land
     from analyzer.report import write_report
     from orchestrator.leading.analysis import run_analysis
     from orchestrator.leading.profiles import forget_calls, profiled_tables
 
     document = parts.store.get(COLLECTION, analysis_id)
-    if document is None:
-        raise UsageError(f"there is no analysis {analysis_id!r}")
-    if document["status"] != "queued":
+    if document is None or document["status"] != "queued":
         return
     task_id = document["task_id"]
     ended: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -50,6 +51,31 @@ def test_an_analysis_is_made_landed_and_reported_once(parts: Any, made: list[str
     assert made == ["learned", "landed", "reported"]
     kept = parts.store.get("analyses", wanted["_id"])
     assert (kept["status"], kept["verdict"], kept["sentence"]) == ("completed", "useful", "it learned")
+
+
+def test_an_analysis_that_one_analyzer_makes_is_left_to_it_by_others(
+    parts: Any, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = request_analysis(parts.store, CLOCK, "task-1", WANTED)
+    landing = threading.Event()
+    others_done = threading.Event()
+
+    def land(*_: object, **__: object) -> None:
+        made.append("landed")
+        landing.set()
+        assert others_done.wait(60)
+
+    monkeypatch.setattr("analyzer.landing.land", land)
+    first = threading.Thread(target=make_analysis, args=(parts, wanted["_id"]))
+    first.start()
+    assert landing.wait(60)
+    make_analysis(parts, wanted["_id"])
+    assert made == ["learned", "landed"]
+    others_done.set()
+    first.join()
+    assert made == ["learned", "landed", "reported"]
+    assert parts.store.get("analyses", wanted["_id"])["status"] == "completed"
+    assert list((parts.home.work / "analyses").iterdir()) == []
 
 
 @pytest.mark.parametrize(("error", "status"), [(LakeError("no room"), "failed"), (StoreAway("away"), "queued")])

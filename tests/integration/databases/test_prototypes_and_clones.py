@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,26 @@ def test_a_prototype_is_read_only_and_was_shut_down_cleanly(prototype: Prototype
     assert modes == {0}
     assert not (prototype.directory / "postmaster.pid").exists()
     assert prototype.bytes == sum(path.stat().st_size for path in prototype.directory.rglob("*") if path.is_file())
+
+
+def test_who_reaps_meanwhile_does_not_take_a_finished_build_for_one_that_was_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider, rename = EmbeddedProvider(tmp_path), Path.rename
+    reaped: list[str] = []
+    others = threading.Thread(target=lambda: reaped.extend(EmbeddedProvider(tmp_path).reap()))
+
+    def renamed(path: Path, target: Path) -> Path:
+        if path.parent.name == "building":
+            others.start()
+            others.join(0.5)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", renamed)
+    built = provider.prepare(SMALL, Path())
+    others.join()
+    assert reaped == []
+    assert provider.verify(built) == []
 
 
 def test_a_fresh_clones_files_equal_the_prototypes(prototype: Prototype, tmp_path: Path) -> None:
