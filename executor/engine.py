@@ -53,7 +53,8 @@ class Engine(SparkProcess):
     def start(self) -> SessionFacts:
         """See :meth:`executor.spark_process.SparkProcess.start`; in a scratch folder of its own."""
         self._scratch.make()
-        return super().start()
+        facts = super().start()
+        return replace(facts, conf=tuple((name, self._scratch.left_out(value)) for name, value in facts.conf))
 
     def stop(self, grace_seconds: float = 5.0) -> None:
         """End the session and its process, which has so long to end by itself; nothing of its scratch is left."""

@@ -13,6 +13,7 @@ from snipbench.identity import new_id
 from snipbench.owned_folder import OwnedFolder
 
 SESSIONS = "sessions"
+SCRATCH = "scratch"
 
 
 class Scratch:
@@ -20,13 +21,17 @@ class Scratch:
 
     def __init__(self, work: Path, clock: Clock) -> None:
         self._work = work
-        self.path = work / SESSIONS / new_id("scratch", clock.now())
+        self.path = work.absolute() / SESSIONS / new_id(SCRATCH, clock.now())
         self._folder: OwnedFolder | None = None
 
     def make(self) -> None:
         """Make it; what dead processes left beside it goes. OSError if that fails."""
         remove_left(self._work)
         self._folder = OwnedFolder.make(self.path)
+
+    def left_out(self, text: str) -> str:
+        """The text with ``scratch`` in the place of the folder's path, which no two sessions share."""
+        return text.replace(self.path.as_uri(), SCRATCH).replace(str(self.path), SCRATCH)
 
     def remove(self) -> None:
         """Remove it with all that is in it. Twice is no error."""

@@ -16,12 +16,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from executor.interruption import Interruption
 from executor.messages import CHANNEL_VARIABLE, Message, MessageBuffer, encode
 from executor.process_tree import descendants, kill, labelled
 from executor.watch import End, Watch
@@ -103,9 +103,7 @@ class Supervisor:
         self._channel: socket.socket
         self._keeper: subprocess.Popen[bytes]
         self._watch: Watch | None = None
-        self._waking = threading.Lock()
-        self._wake: int | None = None
-        """Descriptor that is readable from :meth:`interrupt` to :meth:`go_on`."""
+        self._interruption = Interruption()
 
     def start(self) -> Self:
         """Start the child; it has not answered anything yet.
@@ -147,7 +145,7 @@ class Supervisor:
         self._watch = Watch(
             self._keeper, lifeline, output, self._output_limit, on_orphaned=self._sweep, name=self._name
         )
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._interruption.open()
         if not self._watch.started.wait(START_SECONDS):
             self.kill(f"it did not start within {START_SECONDS:g} s")
         if self._watch.pid is None:
@@ -217,15 +215,11 @@ class Supervisor:
 
     def interrupt(self) -> None:
         """Have interruptible calls end, the one under way and later ones, until :meth:`go_on`. For any thread."""
-        with self._waking:
-            if self._wake is not None:
-                os.eventfd_write(self._wake, 1)
+        self._interruption.set()
 
     def go_on(self) -> None:
         """Calls take their time again."""
-        with self._waking, suppress(BlockingIOError):
-            if self._wake is not None:
-                os.eventfd_read(self._wake)
+        self._interruption.clear()
 
     def take_output(self) -> tuple[str, int]:
         """End of what the child printed (both streams) since the last time, and how many bytes that was in all."""
@@ -250,10 +244,7 @@ class Supervisor:
                 self._closed = True
                 self._channel.close()
                 self._watch.close()
-                with self._waking:
-                    if self._wake is not None:
-                        os.close(self._wake)
-                    self._wake = None
+                self._interruption.close()
 
     def kill(self, reason: str = "it was killed") -> None:
         """End the whole tree now. A call under way raises :class:`SessionLost` with ``reason``."""
@@ -283,13 +274,13 @@ class Supervisor:
     ) -> Reply:
         begun = self._clock.monotonic()
         deadline = None if timeout is None else begun + timeout
-        wake = self._wake if interruptible else None
+        wake = self._interruption.descriptor if interruptible else None
         message = self._receive(deadline, wake) if self._send(line, deadline) else None
         timed_out = message is None
         if message is None:
             end = self._clock.monotonic() + grace
             self._send(encode({"id": self._requests, "op": "cancel"}), end)
-            interrupted = self._is_interrupted(wake)
+            interrupted = interruptible and self._interruption.is_set()
             message = self._receive_cancelled(end, None if interrupted else on_timeout)
         received = self._clock.monotonic()
         if message is None:
@@ -382,9 +373,6 @@ class Supervisor:
             poll.register(wake, select.POLLIN)
         remaining = None if deadline is None else max(0.0, deadline - self._clock.monotonic()) * 1000
         return any(descriptor != wake for descriptor, _ in poll.poll(remaining))
-
-    def _is_interrupted(self, wake: int | None) -> bool:
-        return wake is not None and bool(select.select([wake], [], [], 0)[0])
 
     def _lost_channel(self) -> SessionLost:
         """The channel has closed: because the child ended, or it closed it and lives on."""

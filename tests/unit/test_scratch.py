@@ -61,3 +61,9 @@ def test_a_new_one_removes_what_was_left(tmp_path: Path) -> None:
     scratch.make()
     assert list(left.parent.iterdir()) == [scratch.path]
     scratch.remove()
+
+
+def test_its_place_is_left_out_of_settings(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path / "a home ü", SystemClock())
+    text = f"-Dlog4j2.configurationFile={(scratch.path / 'log').as_uri()} '-Djava.io.tmpdir={scratch.path}'"
+    assert scratch.left_out(text) == "-Dlog4j2.configurationFile=scratch/log '-Djava.io.tmpdir=scratch'"
