@@ -47,10 +47,6 @@ def remove_left(work: Path) -> list[str]:
 
 
 def _removed(folder: OwnedFolder) -> str:
-    for entry in folder.path.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)  # what was killed may still be at it: the next one has another try
-        else:
-            entry.unlink(missing_ok=True)
+    shutil.rmtree(folder.path, ignore_errors=True)  # what was killed may still be at it: the next one has another try
     folder.leave()
     return folder.path.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,14 @@ def test_it_is_removed_with_all_that_is_in_it_and_twice_is_no_error(tmp_path: Pa
     scratch.remove()
     assert not scratch.path.exists()
     assert list(tmp_path.iterdir()) == [scratch.path.parent]
+
+
+def test_it_may_be_gone_already(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path, SystemClock())
+    scratch.make()
+    shutil.rmtree(tmp_path / "sessions")
+    scratch.remove()
+    assert remove_left(tmp_path) == []
 
 
 def test_what_a_killed_process_left_goes_and_what_a_living_one_has_stays(tmp_path: Path) -> None:
