@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,13 +62,17 @@ def delta_session(
 
     builder = SparkSession.builder.appName("snipbench landing").master("local[2]").config(map=dict(SETTINGS))
     small = rows < SMALL_ROWS
-    options = f"{SMALL_JVM_OPTIONS if small else JVM_OPTIONS} {archive or class_archive.options('landing')}".strip()
+    options = [
+        SMALL_JVM_OPTIONS if small else JVM_OPTIONS,
+        archive or class_archive.options("landing"),
+        shlex.quote(f"-Djava.io.tmpdir={scratch}"),  # Spark splits them as a shell does
+    ]
     if small:
         builder = builder.config(map=dict(SMALL_SETTINGS))
     builder = builder.config(
         map={
             "spark.driver.extraClassPath": ":".join(str(jar) for jar in jars),
-            "spark.driver.extraJavaOptions": options,
+            "spark.driver.extraJavaOptions": " ".join(filter(None, options)),
             "spark.local.dir": str(scratch),
             "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         }
