@@ -17,7 +17,7 @@ class Ends(Protocol):
     """What long work asks whether it may go on; :class:`orchestrator.leading.taskbook.TaskBook` answers."""
 
     def raise_if_ended(self) -> None:
-        """One of :data:`ENDINGS`, if the work must end."""
+        """One of :data:`ENDINGS`, if the work must end, as far as a thread knows; asks no store, for whoever waits."""
         ...
 
     def at_the_end(self, call: Callable[[], None] | None) -> None:

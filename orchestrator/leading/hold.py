@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
+from orchestrator.leading.ending import Ends
 from snipbench.domain.task import Task
 
 
-class Hold(Protocol):
+class Hold(Ends, Protocol):
     """Implementations in ``orchestrator.leading.lease`` and ``.taking``."""
 
     @property
@@ -33,14 +33,6 @@ class Hold(Protocol):
         """
         ...
 
-    def raise_if_ended(self) -> None:
-        """What :meth:`check` would raise, as far as a thread knows; asks no store, for whoever waits."""
-        ...
-
     def fence(self, task: Task) -> None:
         """LeaseLost unless ``task``, as read from the store, may be changed under this right."""
-        ...
-
-    def at_the_end(self, call: Callable[[], None] | None) -> None:
-        """What to call, from another thread, when the work must end."""
         ...

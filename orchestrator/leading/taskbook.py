@@ -138,7 +138,7 @@ class TaskBook:
             self._hold.check(cancel=cancel)
 
     def raise_if_ended(self) -> None:
-        """See :meth:`orchestrator.leading.hold.Hold.raise_if_ended`."""
+        """See :meth:`orchestrator.leading.ending.Ends.raise_if_ended`."""
         if self._hold is not None:
             self._hold.raise_if_ended()
 
@@ -154,7 +154,7 @@ class TaskBook:
             self.update(settled=True)
 
     def at_the_end(self, call: Callable[[], None] | None) -> None:
-        """See :meth:`orchestrator.leading.hold.Hold.at_the_end`."""
+        """See :meth:`orchestrator.leading.ending.Ends.at_the_end`."""
         if self._hold is not None:
             self._hold.at_the_end(call)
 
